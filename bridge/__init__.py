@@ -1,0 +1,1 @@
+"""Everything between processes: the bus, its server, and what travels over it."""

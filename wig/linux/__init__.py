@@ -1,0 +1,1 @@
+"""The gateway's host: the only place that touches the kernel."""

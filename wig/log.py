@@ -1,0 +1,120 @@
+"""The log: entries, the digest that chains them, positions, and the lineage of epochs.
+
+Called by whoever writes, publishes, replicates or checks ops. All arithmetic of "which past is
+this" is here, and only here.
+
+**Invariant:** `digest(n) = BLAKE2b-256(digest(n-1) ‖ payload(n))`, with payload(n) the very bytes
+that are in SQLite and in the stream, and digest(0) = 32 zero bytes.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from hashlib import blake2b
+from typing import NamedTuple
+
+from wig import codec, errors
+from wig.codec import Time, Value
+from wig.model import Object
+from wig.ops import Op
+
+DIGEST_BYTES = 32
+ZERO_DIGEST = bytes(DIGEST_BYTES)
+_STATE_MODULUS = 1 << 256
+
+
+class Entry(Value, frozen=True, kw_only=True):
+    """One op, with who asked for it, when and as which request."""
+
+    seq: int
+    time: Time
+    """When the primary decided, by its clock."""
+    actor: str
+    """The identity that sent the command."""
+    request: str
+    """The client's request id; empty for what the primary does by itself."""
+    op: Op
+
+
+class Record(NamedTuple):
+    """An entry as it is stored and published."""
+
+    seq: int
+    payload: bytes
+    digest: bytes
+    """The chain's digest up to and including this payload."""
+
+
+class Position(Value, frozen=True, kw_only=True):
+    """Where a replica is: equal positions mean equal state, byte for byte."""
+
+    epoch: str
+    seq: int
+    """The last entry applied; 0: none yet."""
+    digest: str
+    """The chain's digest at `seq`, hexadecimal."""
+
+
+class Fork(Value, frozen=True, kw_only=True):
+    """One epoch, and the place in its parent where it began."""
+
+    epoch: str
+    parent: str
+    """Empty for the first epoch of a database."""
+    seq: int
+    digest: str
+
+
+Lineage = tuple[Fork, ...]
+"""Every epoch from the first to the current one, in order."""
+
+decode_entry = codec.decoder(Entry)
+encode_entry = codec.encode
+
+
+def chain(digest: bytes, payload: bytes) -> bytes:
+    """Return the chain's digest after `payload`."""
+    return blake2b(digest + payload, digest_size=DIGEST_BYTES).digest()
+
+
+def follow(digest: bytes, seq: int, records: Iterable[Record]) -> None:
+    """Check that `records` continue the chain after (seq, digest); raise `Damaged` if not."""
+    for record in records:
+        if record.seq != seq + 1:
+            raise errors.Damaged(f"log: entry {record.seq} follows entry {seq}")
+        digest = chain(digest, record.payload)
+        if digest != record.digest:
+            raise errors.Damaged(f"log: entry {record.seq} does not match its digest")
+        seq = record.seq
+
+
+def object_digest(thing: Object) -> int:
+    """Return the object's part of the state digest."""
+    return int.from_bytes(blake2b(codec.encode(thing), digest_size=DIGEST_BYTES).digest(), "big")
+
+
+def state_digest_add(total: int, part: int) -> int:
+    """Return the state digest with one more object (or, with a negative part, one less)."""
+    return (total + part) % _STATE_MODULUS
+
+
+def epoch_id(now: datetime, entropy: bytes) -> str:
+    """Return a new epoch's id: 12 hexadecimal digits of milliseconds, 8 of `entropy`.
+
+    The text sorts by time. Raises ValueError unless `entropy` has 4 bytes.
+    """
+    if len(entropy) != 4:
+        raise ValueError(f"needs 4 bytes of entropy, got {len(entropy)}")
+    return f"{int(now.timestamp() * 1000):012x}{entropy.hex()}"
+
+
+def contains(lineage: Lineage, position: Position, digest_at: "str | None") -> bool:
+    """Say whether `position` is in the past of the timeline that `lineage` describes.
+
+    `digest_at` is the timeline's own digest at `position.seq`, None when it is not known (pruned,
+    or ahead). A position of an ancestor epoch is good at or before the fork that left it.
+    """
+    if digest_at != position.digest:
+        return False
+    left_at = {fork.parent: fork.seq for fork in lineage}
+    known = any(fork.epoch == position.epoch for fork in lineage)
+    return known and position.seq <= left_at.get(position.epoch, position.seq)

@@ -1,0 +1,1 @@
+"""The datastore: the only place that touches SQLite."""
