@@ -1,0 +1,50 @@
+"""The shape of the source tree, checked like everything else."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MODULES = sorted(
+    path for folder in ("wig", "bridge", "cmd") for path in (ROOT / folder).rglob("*.py")
+)
+LINES_MAX = 350
+
+
+def test_no_module_is_longer_than_350_lines():
+    """A module that is longer has two names."""
+    long = {
+        str(path.relative_to(ROOT)): count
+        for path in MODULES
+        if (count := len(path.read_text().splitlines())) > LINES_MAX
+    }
+
+    assert long == {}
+
+
+def test_cmd_is_a_source_root_and_no_package():
+    """A package named `cmd` would hide the standard library's."""
+    assert not (ROOT / "cmd" / "__init__.py").exists()
+
+
+def test_every_module_says_what_it_is():
+    """The first thing in a module is its docstring."""
+    silent = [str(path) for path in MODULES if not ast.get_docstring(ast.parse(path.read_text()))]
+
+    assert silent == []
+
+
+def test_only_the_supervisor_catches_every_exception():
+    """Elsewhere a broad `except` would hide a fault."""
+    broad = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ExceptHandler)
+        and (
+            node.type is None
+            or (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"})
+        )
+        and path.name != "supervisor.py"
+    ]
+
+    assert broad == []
