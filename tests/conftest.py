@@ -1,4 +1,4 @@
-"""What all tests share: deterministic examples, the long tier, and a summary of what was skipped."""
+"""What all tests share: deterministic examples and the long tier."""
 
 import os
 
