@@ -1,0 +1,322 @@
+"""One connection to the bus that comes back by itself, whatever breaks.
+
+Called by everything in `bridge` that sends or receives; the only module that uses nats-py.
+
+nats-py reconnects by itself in most cases, but not in all (measured): any `-ERR` closes it for
+good; an exception while reading leaves a client that looks connected and hears nothing; a
+black-holed peer blocks its reconnection for minutes. So there is one way only for all of them:
+a client that broke is thrown away and a new one is made, subscriptions and all. `run` watches
+with round trips, so that a client that only looks connected is found too.
+
+Nothing is kept to be sent later: what cannot be sent now is refused (`Disconnected`), because a
+late command or entry is worse than none. What had been sent when the connection broke has an
+unknown outcome (`NoAnswer`).
+"""
+
+import asyncio
+import itertools
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Never
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription as _Subscription
+
+from bridge import subjects, transport
+from bridge.options import Options
+from wig import errors
+
+logger = logging.getLogger(__name__)
+
+Message = Msg
+"""A received message: `subject`, `reply` (empty: none), `data`, `headers` (None: none)."""
+
+Callback = Callable[[Message], Awaitable[None]]
+
+ATTEMPT_S = 3.0  # one attempt to connect; also bounds nats-py's own retries inside it
+RETRY_S = 0.1  # between attempts: a restarted server is ready in 15 ms
+WATCH_S = 1.0  # between round trips that prove the connection
+ROUND_TRIP_S_MAX = 4  # a server that takes longer is taken for dead
+CLOSE_S = 1.0  # what a broken client gets to clean up
+STATUS_NO_RESPONDERS = "503"  # NATS protocol, ADR-4
+
+
+class Disconnected(errors.Unavailable):
+    """Not sent: there is no connection to the bus."""
+
+
+class NoResponders(errors.Unavailable):
+    """Not sent to anybody: nobody listens there."""
+
+
+class NoAnswer(errors.Unknown):
+    """Sent, but no answer came in time."""
+
+
+class Subscription:
+    """Interest in a subject; it outlives the client that it was made with."""
+
+    def __init__(self, owner: "Connection", subject: str, callback: Callback) -> None:
+        """Use `Connection.subscribe`."""
+        self.subject = subject
+        self.callback = callback
+        self.current: _Subscription | None = None
+        self._owner = owner
+
+    async def stop(self) -> None:
+        """Lose interest; what has been received and not handled is dropped."""
+        await self._owner.unsubscribe(self)
+
+
+class Connection:
+    """The bus, as long as `run` runs. Make one with `opened`."""
+
+    def __init__(self, options: Options) -> None:
+        """Connect nothing yet."""
+        self.options = options
+        self._client: Client | None = None
+        self._subscriptions: list[Subscription] = []
+        self._on_up: list[Callable[[], None]] = []
+        self._on_down: list[Callable[[], None]] = []
+        self._changed = asyncio.Event()
+        self._up = asyncio.Event()
+        self._fault: Exception | None = None
+        self._answers: dict[str, asyncio.Future[Message]] = {}
+        self._inbox = ""
+        self._numbers = itertools.count()
+
+    # -- state
+
+    @property
+    def up(self) -> bool:
+        """Whether there is a client that is not known to be broken."""
+        return self._client is not None and self._client.is_connected
+
+    @property
+    def payload_limit_server(self) -> int:
+        """The server's `max_payload` in bytes."""
+        return self._connected().max_payload
+
+    async def wait_up(self) -> None:
+        """Return when the bus can be used."""
+        await self._up.wait()
+
+    def on_up(self, callback: Callable[[], None]) -> None:
+        """Call back after each new connection, when all subscriptions are in place."""
+        self._on_up.append(callback)
+
+    def on_down(self, callback: Callable[[], None]) -> None:
+        """Call back after each loss of the connection."""
+        self._on_down.append(callback)
+
+    def _connected(self) -> Client:
+        client = self._client
+        if client is None or not client.is_connected:
+            raise Disconnected
+        return client
+
+    # -- sending
+
+    async def publish(
+        self,
+        subject: str,
+        payload: bytes = b"",
+        *,
+        reply: str = "",
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """Send one message; raise `Disconnected` when it was not, `TooLarge` if it never can be."""
+        try:
+            await self._connected().publish(subject, payload, reply=reply, headers=headers)
+        except nats.errors.MaxPayloadError:
+            raise errors.TooLarge(f"message: {len(payload)} bytes are over the limit") from None
+        except nats.errors.Error as error:
+            raise Disconnected from error
+
+    def expect_answer(self) -> tuple[str, asyncio.Future[Message]]:
+        """Return a new inbox and the future of the message that arrives there.
+
+        The future fails with `NoAnswer` when the connection breaks. Whoever loses interest
+        cancels it.
+        """
+        self._connected()
+        number = str(next(self._numbers))
+        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._answers[number] = future
+        future.add_done_callback(lambda _: self._answers.pop(number, None))
+        return f"{self._inbox}.{number}", future
+
+    async def request(
+        self,
+        subject: str,
+        payload: bytes = b"",
+        *,
+        timeout_s: float,
+        headers: dict[str, str] | None = None,
+    ) -> Message:
+        """Send a request and return its answer.
+
+        Raises `Disconnected` or `NoResponders` when nobody got it, `NoAnswer` when somebody may
+        have.
+        """
+        inbox, future = self.expect_answer()
+        try:
+            await self.publish(subject, payload, reply=inbox, headers=headers)
+            async with asyncio.timeout(timeout_s):
+                answer = await future
+        except TimeoutError:
+            raise NoAnswer(f"no answer within {timeout_s:g} s") from None
+        finally:
+            future.cancel()
+        headers = answer.headers
+        if headers and headers.get("Status") == STATUS_NO_RESPONDERS:
+            raise NoResponders
+        return answer
+
+    async def _answered(self, message: Message) -> None:
+        future = self._answers.get(message.subject.rpartition(".")[2])
+        if future is not None and not future.done():
+            future.set_result(message)
+
+    def new_inbox(self) -> str:
+        """Return a fresh random subject under this identity's inbox prefix."""
+        return f"{subjects.inbox_prefix(self.options.identity)}.{secrets.token_hex(8)}"
+
+    # -- receiving
+
+    async def subscribe(self, subject: str, callback: Callback) -> Subscription:
+        """Call back, one message at a time, for each message on `subject`, until stopped.
+
+        An exception out of `callback` is a fault of the program: `run` raises it.
+        """
+        subscription = Subscription(self, subject, callback)
+        self._subscriptions.append(subscription)
+        if self.up:
+            await self._resume(self._connected(), subscription)
+        return subscription
+
+    async def unsubscribe(self, subscription: Subscription) -> None:
+        """Forget a subscription; use `Subscription.stop`."""
+        with suppress(ValueError):
+            self._subscriptions.remove(subscription)
+        if subscription.current is not None and self.up:
+            with suppress(nats.errors.Error):
+                await subscription.current.unsubscribe()
+        subscription.current = None
+
+    async def _resume(self, client: Client, subscription: Subscription) -> None:
+        current = await client.subscribe(subscription.subject, cb=subscription.callback)
+        subscription.current = current
+
+    # -- life
+
+    async def open(self) -> None:
+        """Connect once; raise why it is not possible.
+
+        `Unavailable`: not reachable. `Denied`: the credentials are refused. `Unsupported`: the
+        server is too old.
+        """
+        client = await transport.connect(self.options, self._note, self._broke, ATTEMPT_S)
+        self._client = client
+        self._inbox = self.new_inbox()
+        try:
+            await client.subscribe(f"{self._inbox}.*", cb=self._answered)
+            for subscription in self._subscriptions:
+                await self._resume(client, subscription)
+            # A round trip: the server has seen all subscriptions when somebody is told.
+            await client.rtt(ROUND_TRIP_S_MAX)
+        except nats.errors.Error as error:
+            await self._drop()
+            raise Disconnected from error
+        self._up.set()
+        logger.info("connected", extra={"server": self.options.server})
+        for callback in self._on_up:
+            callback()
+
+    async def run(self) -> Never:
+        """Keep the connection: watch it, and make a new one each time it breaks.
+
+        Raises what makes going on pointless: a server that is too old, a fault in a callback.
+        """
+        while True:
+            if self._client is not None:
+                await self._watch(self._client)
+                await self._drop()
+                logger.warning("disconnected", extra={"server": self.options.server})
+            try:
+                await self.open()
+            except (errors.Temporary, errors.Denied) as error:
+                # Denied too: after a restart the one that checks tokens may come up after us.
+                logger.debug("not connected yet", extra={"error": error.message})
+                await asyncio.sleep(RETRY_S)
+
+    async def _watch(self, client: Client) -> None:
+        """Return when the client is broken."""
+        while client.is_connected:
+            self._changed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_S):
+                    await self._changed.wait()
+            if self._fault is not None:
+                raise self._fault
+            if not client.is_connected:
+                return
+            try:
+                await client.rtt(ROUND_TRIP_S_MAX)
+            except (nats.errors.Error, OSError):
+                return
+
+    async def _drop(self) -> None:
+        """Throw the client away, and tell everybody who waits for something."""
+        client, self._client = self._client, None
+        self._up.clear()
+        for future in list(self._answers.values()):
+            if not future.done():
+                future.set_exception(NoAnswer("the connection broke"))
+        for callback in self._on_down:
+            callback()
+        if client is not None:
+            await transport.discard(client, CLOSE_S)
+
+    async def close(self) -> None:
+        """Send what is waiting to be sent, and disconnect for good."""
+        if self._client is not None:
+            await transport.finish(self._client, CLOSE_S)
+        await self._drop()
+
+    async def _note(self, error: Exception) -> None:
+        """Take what nats-py says besides: its own trouble is expected, other is our fault."""
+        if isinstance(error, (nats.errors.Error, OSError)):
+            logger.debug("bus", extra={"error": str(error) or type(error).__name__})
+            return
+        self._fault = error
+        self._changed.set()
+
+    async def _broke(self) -> None:
+        self._changed.set()
+
+
+@asynccontextmanager
+async def opened(options: Options, *, wait_s: float = 0.0) -> AsyncIterator[Connection]:
+    """Connect, and disconnect at the end; keep trying for `wait_s` seconds if not reachable.
+
+    The caller runs `run` beside it if the connection is to come back when it breaks.
+    """
+    connection = Connection(options)
+    deadline = asyncio.get_running_loop().time() + wait_s
+    while True:
+        try:
+            await connection.open()
+            break
+        except errors.Temporary:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise
+            await asyncio.sleep(RETRY_S)
+    try:
+        yield connection
+    finally:
+        await connection.close()

@@ -1,0 +1,149 @@
+"""Making and throwing away nats-py clients. Called by `connection` only.
+
+What a client needs to fail fast is set here: it never reconnects by itself, never buffers while
+it is disconnected, and its socket gives up on data that the peer does not acknowledge.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from urllib.parse import ParseResult
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.transport import TcpTransport
+
+from bridge import subjects
+from bridge.options import Options
+from wig import errors
+
+VERSION_MIN = (2, 12, 7)
+"""Older servers accept anonymous leafs, ignore what they do not know, or crash before a login
+(CVE-2026-29785, CVE-2026-33246)."""
+
+UNACKNOWLEDGED_MS_MAX = 5000  # TCP_USER_TIMEOUT: a black hole is found while data is on its way
+NATS_PING_S = 3600  # nats-py's own pings do not matter: `Connection.run` does better
+RETRY_WAIT_S = 0.25  # nats-py's wait inside one attempt, while the port refuses
+AUTHORIZATION = "authorization violation"  # nats-server, server/errors.go; nats-py lowers it
+
+
+class Transport(TcpTransport):
+    """TCP or TLS that can be cut."""
+
+    async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
+        """Connect, and bound how long sent data may stay unacknowledged."""
+        await super().connect(uri, buffer_size, connect_timeout)
+        assert self._bare_io_writer is not None
+        endpoint = self._bare_io_writer.get_extra_info("socket")
+        endpoint.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS_MAX)
+
+    def abort(self) -> None:
+        """Cut the connection without waiting for anything."""
+        for writer in (self._io_writer, self._bare_io_writer):
+            if writer is not None:
+                writer.transport.abort()
+
+
+async def connect(
+    options: Options,
+    note: Callable[[Exception], Awaitable[None]],
+    broke: Callable[[], Awaitable[None]],
+    timeout_s: float,
+) -> Client:
+    """Return a connected client, or raise `Unavailable`, `Denied` or `Unsupported`.
+
+    `note` hears of errors besides, `broke` is called once when the client broke.
+    """
+    client = Client()
+    # nats-py has no public way to pass a transport.
+    client._transport = Transport()  # type: ignore[no-untyped-call]  # noqa: SLF001
+    tls = _tls(options)
+    try:
+        async with asyncio.timeout(timeout_s):
+            await client.connect(
+                servers=options.server,
+                name=options.name,
+                user=(options.user or options.identity) if options.password else None,
+                password=options.password or None,
+                tls=tls,
+                inbox_prefix=subjects.inbox_prefix(options.identity),
+                error_cb=note,
+                closed_cb=broke,
+                disconnected_cb=broke,
+                allow_reconnect=False,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=RETRY_WAIT_S,  # type: ignore[arg-type]
+                connect_timeout=timeout_s,  # type: ignore[arg-type]
+                ping_interval=NATS_PING_S,
+                pending_size=0,
+            )
+        _check(client, options)
+    except (OSError, nats.errors.Error, errors.WigError) as error:
+        reason = client.last_error or error
+        await discard(client, timeout_s)
+        raise _translated(error, reason, options) from error
+    except BaseException:
+        await discard(client, timeout_s)
+        raise
+    return client
+
+
+def _check(client: Client, options: Options) -> None:
+    if not client.is_connected:
+        # nats-py returns like that when the server hangs up instead of answering the login.
+        raise errors.Unavailable(f"server: {options.server} hung up during the login")
+    version = client.connected_server_version
+    found = (version.major, version.minor, version.patch)
+    if found < VERSION_MIN:
+        raise errors.Unsupported(
+            f"server: nats-server {'.'.join(map(str, found))} at {options.server} is older than "
+            f"{'.'.join(map(str, VERSION_MIN))}",
+            hint="upgrade nats-server, or let `wig up` run its own",
+        )
+
+
+def _translated(error: Exception, reason: Exception, options: Options) -> errors.WigError:
+    if isinstance(error, errors.WigError):
+        return error
+    text = str(reason) or type(reason).__name__
+    if AUTHORIZATION in text.lower():
+        return errors.Denied(
+            f"server: {options.server} refuses the credentials of {options.identity!r}",
+            hint="check --token-file, and that the token still exists",
+        )
+    return errors.Unavailable(
+        f"server: {options.server} cannot be reached: {text}",
+        field="server",
+        hint="is `wig up` or nats-server running there? see --server and WIG_SERVER",
+    )
+
+
+def _tls(options: Options) -> ssl.SSLContext | None:
+    if options.ca is None and options.certificate is None:
+        return None  # nats-py makes a default context if the server wants TLS
+    try:
+        context = ssl.create_default_context(cafile=options.ca)
+        if options.certificate is not None:
+            context.load_cert_chain(options.certificate, options.key)
+    except (OSError, ssl.SSLError) as error:
+        raise errors.Unusable(f"tls: certificates cannot be loaded: {error}") from error
+    return context
+
+
+async def finish(client: Client, timeout_s: float) -> None:
+    """Close a good client: what is waiting to be sent is sent."""
+    with suppress(TimeoutError, OSError, nats.errors.Error):
+        async with asyncio.timeout(timeout_s):
+            await client.close()
+
+
+async def discard(client: Client, timeout_s: float) -> None:
+    """Throw a client away, however broken it is."""
+    transport = client._transport  # noqa: SLF001
+    if isinstance(transport, Transport):
+        transport.abort()
+    with suppress(TimeoutError, OSError, nats.errors.Error):
+        async with asyncio.timeout(timeout_s):
+            await client.close()
