@@ -97,6 +97,11 @@ def state_digest_add(total: int, part: int) -> int:
     return (total + part) % _STATE_MODULUS
 
 
+def state_digest_text(total: int) -> str:
+    """Return the state digest as it travels: 64 hexadecimal digits."""
+    return f"{total:064x}"
+
+
 def epoch_id(now: datetime, entropy: bytes) -> str:
     """Return a new epoch's id: 12 hexadecimal digits of milliseconds, 8 of `entropy`.
 

@@ -4,10 +4,12 @@ Made by `decide`, stored in the log, applied by every replica. Create and update
 object, delete carries its key, so that applying an op needs no rule and cannot fail.
 """
 
+from typing import TypeVar
+
 from msgspec.structs import replace
 
 from wig.codec import Value
-from wig.model import Interface, Object, Peer, Token
+from wig.model import Interface, Peer, Token
 
 
 class InterfaceCreate(Value, frozen=True, kw_only=True, tag="interface.create", tag_field="do"):
@@ -71,6 +73,9 @@ Op = (
 )  # fmt: skip
 
 
-def stamped(thing: Object, epoch: str, seq: int) -> Object:
+Thing = TypeVar("Thing", Interface, Peer, Token)
+
+
+def stamped(thing: Thing, epoch: str, seq: int) -> Thing:
     """Return the object as it is stored: with the revision of the op that carried it."""
     return replace(thing, revision=f"{epoch}:{seq}")

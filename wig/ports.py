@@ -26,9 +26,6 @@ class Islands(Protocol):
     def at_or_before(self, address: int) -> Bounds | None:
         """Return the island with the greatest first address ≤ `address`."""
 
-    def after(self, address: int) -> Bounds | None:
-        """Return the island with the least first address > `address`."""
-
     def put(self, island: Bounds) -> None:
         """Store an island; one with the same first address is replaced."""
 
@@ -44,6 +41,9 @@ class View(Protocol):
 
     def interfaces(self) -> Iterable[Interface]:
         """Return all interfaces by name."""
+
+    def interface_of_key(self, public_key: str) -> Interface | None:
+        """Return the interface whose own key this is, or None."""
 
     def peer(self, public_key: str) -> Peer | None:
         """Return the peer, or None."""

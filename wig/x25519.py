@@ -13,10 +13,15 @@ from wig import keys
 
 def private_key(entropy: bytes) -> keys.PrivateKey:
     """Return a clamped Curve25519 private key from 32 random bytes (RFC 7748, section 5)."""
-    raw = bytearray(_exactly_32(entropy))
-    raw[0] &= 248
-    raw[31] = raw[31] & 127 | 64
-    return keys.PrivateKey(base64.b64encode(raw).decode())
+    return _clamp(_exactly_32(entropy))
+
+
+def clamped(private: keys.PrivateKey) -> keys.PrivateKey:
+    """Return the same key as WireGuard shows it: the bits that it ignores are fixed.
+
+    Without this, a device would for ever report another key than the one it was given.
+    """
+    return _clamp(base64.b64decode(private.reveal()))
 
 
 def preshared_key(entropy: bytes) -> keys.PresharedKey:
@@ -28,6 +33,11 @@ def public_key(private: keys.PrivateKey) -> keys.PublicKey:
     """Return the public key of a private key."""
     raw = X25519PrivateKey.from_private_bytes(base64.b64decode(private.reveal()))
     return keys.PublicKey(base64.b64encode(raw.public_key().public_bytes_raw()).decode())
+
+
+def _clamp(raw: bytes) -> keys.PrivateKey:
+    low, high = raw[0] & 248, raw[31] & 127 | 64
+    return keys.PrivateKey(base64.b64encode(bytes([low, *raw[1:31], high])).decode())
 
 
 def _exactly_32(entropy: bytes) -> bytes:
