@@ -97,7 +97,7 @@ class Connection:
         return self._client is not None and self._client.is_connected
 
     @property
-    def payload_limit_server(self) -> int:
+    def server_payload_limit(self) -> int:
         """The server's `max_payload` in bytes."""
         return self._connected().max_payload
 

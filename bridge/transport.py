@@ -25,7 +25,7 @@ VERSION_MIN = (2, 12, 7)
 
 UNACKNOWLEDGED_MS_MAX = 5000  # TCP_USER_TIMEOUT: a black hole is found while data is on its way
 NATS_PING_S = 3600  # nats-py's own pings do not matter: `Connection.run` does better
-RETRY_WAIT_S = 0.25  # nats-py's wait inside one attempt, while the port refuses
+RETRY_WAIT_S = 0.02  # nats-py tries a port that refuses twice
 AUTHORIZATION = "authorization violation"  # nats-server, server/errors.go; nats-py lowers it
 
 
@@ -60,20 +60,26 @@ async def connect(
     # nats-py has no public way to pass a transport.
     client._transport = Transport()  # type: ignore[no-untyped-call]  # noqa: SLF001
     tls = _tls(options)
+    seen: list[Exception] = []
+
+    async def noted(error: Exception) -> None:
+        seen.append(error)
+        await note(error)
+
     try:
         async with asyncio.timeout(timeout_s):
             await client.connect(
-                servers=options.server,
+                servers=options.server.split(","),
                 name=options.name,
                 user=(options.user or options.identity) if options.password else None,
                 password=options.password or None,
                 tls=tls,
                 inbox_prefix=subjects.inbox_prefix(options.identity),
-                error_cb=note,
+                error_cb=noted,
                 closed_cb=broke,
                 disconnected_cb=broke,
                 allow_reconnect=False,
-                max_reconnect_attempts=-1,
+                max_reconnect_attempts=1,
                 reconnect_time_wait=RETRY_WAIT_S,  # type: ignore[arg-type]
                 connect_timeout=timeout_s,  # type: ignore[arg-type]
                 ping_interval=NATS_PING_S,
@@ -81,9 +87,8 @@ async def connect(
             )
         _check(client, options)
     except (OSError, nats.errors.Error, errors.WigError) as error:
-        reason = client.last_error or error
         await discard(client, timeout_s)
-        raise _translated(error, reason, options) from error
+        raise _translated(error, seen[0] if seen else error, options) from error
     except BaseException:
         await discard(client, timeout_s)
         raise
