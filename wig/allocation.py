@@ -96,21 +96,22 @@ def release(islands: Islands, bounds: Bounds) -> None:
         islands.put((last + 1, island[1]))
 
 
-def reserved(cidr: Cidr) -> dict[int, str]:
-    """Return the addresses of an interface's network that no peer may have, and what they are.
+def special(cidr: Cidr) -> dict[int, str]:
+    """Return the addresses of a network that no host may have, and what they are.
 
-    The interface's own; the network address (IPv4) or the subnet-router anycast address (IPv6,
-    RFC 4291, section 2.6.1); the broadcast address (IPv4). Networks of one or two addresses have
-    none of the latter (RFC 3021, RFC 6164).
+    Networks of one or two addresses have none (RFC 3021, RFC 6164).
     """
     first, last = cidr.pool
-    special: dict[int, str] = {}
-    if cidr.prefix_length < BITS[cidr.version] - 1:
-        if cidr.version == 4:
-            special = {first: "network address", last: "broadcast address"}
-        else:
-            special = {first: "subnet-router anycast address"}
-    return special | {cidr.address: "interface's own address"}
+    if cidr.prefix_length >= BITS[cidr.version] - 1:
+        return {}
+    if cidr.version == 4:
+        return {first: "network address", last: "broadcast address"}
+    return {first: "subnet-router anycast address"}  # RFC 4291, section 2.6.1
+
+
+def reserved(cidr: Cidr) -> dict[int, str]:
+    """Return the addresses of an interface's network that no peer may have, and what they are."""
+    return special(cidr) | {cidr.address: "own address"}
 
 
 def occupy_reserved(islands: Islands, cidr: Cidr) -> None:

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 
-from wig import addresses, errors
+from wig import addresses, allocation, errors
 from wig.addresses import Cidr
 from wig.errors import Invalid, quoted
 from wig.model import NAME_BYTES_MAX
@@ -186,14 +186,9 @@ def interface_addresses(texts: tuple[str, ...]) -> tuple[Cidr, ...]:
 def _check_own_address(cidr: Cidr) -> None:
     first, last = cidr.pool
     usable(addresses.Range(cidr.version, first, last), "addresses")
-    if cidr.prefix_length >= addresses.BITS[cidr.version] - 1:
-        return
-    kinds = {first: "network" if cidr.version == 4 else "subnet-router anycast"}
-    if cidr.version == 4:
-        kinds[last] = "broadcast"
-    if cidr.address in kinds:
+    if what := allocation.special(cidr).get(cidr.address):
         raise Invalid(
-            f"addresses: '{cidr.text}' is the {kinds[cidr.address]} address of its own network",
+            f"addresses: '{cidr.text}' is the {what} of its own network",
             field="addresses",
             hint=f"the first usable one is {addresses.host_text(cidr.version, first + 1)}"
             f"/{cidr.prefix_length}",

@@ -89,11 +89,18 @@ def _create_peer(view: View, spec: PeerSpec, now: datetime) -> Iterator[ops.Peer
     yield ops.PeerCreate(peer=peer)
 
 
-_PLAIN = ("interface", "preshared_key", "name", "description", "expire", "enabled")
+_PLAIN = ("preshared_key", "name", "description", "expire", "enabled")
 
 
 def _check_holds(view: View, existing: Peer, spec: PeerSpec) -> None:
     """Raise `Exists` unless the peer is already exactly what `spec` asks for."""
+    if existing.interface != spec.interface:
+        raise Exists(
+            f"public_key: {quoted(spec.public_key)} is already a peer of interface "
+            f"{existing.interface}, and a key is unique over all interfaces",
+            field="public_key",
+            hint="make another key, or delete that peer first",
+        )
     different = [field for field in _PLAIN if getattr(existing, field) != getattr(spec, field)]
     interface = view.interface(existing.interface)
     for version, field in placement.FIELDS.items():
@@ -121,9 +128,9 @@ def _import_peers(view: View, command: ImportPeers, now: datetime) -> Iterator[o
                 )
             yield from _create_peer(view, spec, now)
         except WigError as error:
-            at = f"peers[{index}]."
+            at = f"peers[{index}]"
             raise type(error)(
-                at + error.message, field=at + (error.field or ""), hint=error.hint
+                f"{at}.{error.message}", field=f"{at}.{error.field}", hint=error.hint
             ) from None
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from wig.codec import Value
-from wig.model import Interface, Peer, Token
+from wig.model import Interface, Object, Peer, Token
 
 
 class InterfaceCreate(Value, frozen=True, kw_only=True, tag="interface.create", tag_field="do"):
@@ -73,7 +73,7 @@ Op = (
 )  # fmt: skip
 
 
-Thing = TypeVar("Thing", Interface, Peer, Token)
+Thing = TypeVar("Thing", bound=Object)
 
 
 def stamped(thing: Thing, epoch: str, seq: int) -> Thing:

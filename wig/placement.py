@@ -45,6 +45,8 @@ def place(
             f"{interface.name} has none",
             field=field,
         )
+    if found.text == own:
+        return own
     if not _inside(found, cidr):
         if not outside_pool:
             raise Invalid(
@@ -106,7 +108,7 @@ def _refuse_taken(
     for address, what in allocation.reserved(cidr).items():
         if bounds[0] <= address <= bounds[1]:
             text = addresses.host_text(cidr.version, address)
-            verb = "is" if found.text == text else f"has {text},"
+            verb = "is" if found.text == text else f"contains {text},"
             raise Invalid(
                 f"{field}: '{found.text}' {verb} the {what} of interface {interface.name}",
                 field=field,
@@ -145,34 +147,32 @@ def check_fit(view: View, interface: Interface, new: tuple[Cidr, ...]) -> None:
 
     A peer that was in the old pool must be in the new one; one that was outside may stay outside.
     """
+    texts = ", ".join(cidr.text for cidr in new)
     for version in (4, 6):
         old = addresses.cidr_of(interface.addresses, version)
         now = next((cidr for cidr in new if cidr.version == version), None)
         if old == now:
             continue
-        if now is None:
-            _refuse_peer(view, interface, version, (0, (1 << addresses.BITS[version]) - 1), "")
-            continue
-        for bounds in _lost(old, now):
-            _refuse_peer(view, interface, version, bounds, f"is outside {now.network}")
+        for bounds, why in _lost(old, now):
+            if peer := view.peer_at(interface.name, version, bounds):
+                raise Conflict(
+                    f"addresses: '{texts}' {why} {address_of(peer, version)} of peer {label(peer)}",
+                    field="addresses",
+                    hint="change or delete that peer first",
+                )
+
+
+def _lost(old: Cidr | None, now: Cidr | None) -> Iterator[tuple[Bounds, str]]:
+    """Yield where no peer may be any more, and why."""
+    if old is not None and now is None:
+        everywhere = (0, (1 << addresses.BITS[old.version]) - 1)
+        yield everywhere, f"has no IPv{old.version} address, which is needed by"
+    if old is not None and now is not None:
+        for bounds in _without(Range(old.version, *old.pool), Range(now.version, *now.pool)):
+            yield bounds, "has no room for"
+    if now is not None:
         for address, what in allocation.reserved(now).items():
-            _refuse_peer(view, interface, version, (address, address), f"would meet the {what}")
-
-
-def _lost(old: Cidr | None, now: Cidr) -> Iterator[Bounds]:
-    """Yield what was in the old pool and is not in the new one."""
-    if old is not None:
-        yield from _without(Range(old.version, *old.pool), Range(now.version, *now.pool))
-
-
-def _refuse_peer(view: View, interface: Interface, version: int, bounds: Bounds, why: str) -> None:
-    if peer := view.peer_at(interface.name, version, bounds):
-        raise Conflict(
-            f"addresses: peer {label(peer)} has {address_of(peer, version)}, which "
-            + (why or f"needs an IPv{version} address of interface {interface.name}"),
-            field="addresses",
-            hint="change or delete that peer first",
-        )
+            yield (address, address), f"puts its {what} into"
 
 
 def address_of(peer: Peer, version: int) -> str:

@@ -19,7 +19,7 @@ from wig.model import Object
 
 COMPRESSION_LEVEL = 1  # measured: level 6 takes four times as long for 15 % less
 BATCH_OBJECTS = 1000
-_DIGEST_PREFIX = b'{"digest":"'
+_DIGEST_PREFIX = b'{"digest":"'  # no object and no header begins like this
 
 
 class Header(Value, frozen=True, kw_only=True):
@@ -35,12 +35,7 @@ class Header(Value, frozen=True, kw_only=True):
     """How many objects follow."""
 
 
-class _Trailer(Value, frozen=True, kw_only=True):
-    digest: str
-
-
 _decode_header = codec.decoder(Header)
-_decode_trailer = codec.decoder(_Trailer)
 _decode_objects: Callable[[bytes], list[Object]] = codec.lines_decoder(Object)
 
 
@@ -52,8 +47,12 @@ def encode(header: Header, objects: Iterable[Object]) -> Iterator[bytes]:
         digest.update(lines)
         if piece := packer.compress(lines):
             yield piece
-    yield packer.compress(codec.encode(_Trailer(digest=digest.hexdigest())) + b"\n")
+    yield packer.compress(_trailer(digest.hexdigest()))
     yield packer.flush()
+
+
+def _trailer(digest: str) -> bytes:
+    return _DIGEST_PREFIX + digest.encode() + b'"}\n'
 
 
 def _lines(header: Header, objects: Iterable[Object]) -> Iterator[bytes]:
@@ -83,6 +82,7 @@ class Reader:
         self._rest = b""
         self._objects = 0
         self._ended = False
+        self._strange: errors.Invalid | None = None
 
     def feed(self, piece: bytes) -> list[Object]:
         """Return the objects that `piece` completed; raise `Damaged` if it cannot be one."""
@@ -92,21 +92,28 @@ class Reader:
             raise errors.Damaged(f"snapshot: {error}") from None
         cut = text.rfind(b"\n") + 1
         self._rest, lines = text[cut:], text[:cut]
-        if not lines:
-            return []
-        return self._take(lines)
+        if (self._ended and text) or self._unpacker.unused_data:
+            raise errors.Damaged("snapshot: there is something after its end")
+        return self._take(lines) if lines else []
 
     def _take(self, lines: bytes) -> list[Object]:
-        if self._ended:
-            raise errors.Damaged("snapshot: there is something after its end")
         last = lines.rfind(b"\n", 0, -1) + 1
-        if lines.startswith(_DIGEST_PREFIX, last):
-            self._digest.update(lines[:last])
-            self._check_end(lines[last:])
-            lines = lines[:last]
-        else:
-            self._digest.update(lines)
-        if self.header is None and lines:
+        trailer = lines[last:] if lines.startswith(_DIGEST_PREFIX, last) else b""
+        lines = lines[:last] if trailer else lines
+        self._digest.update(lines)
+        if trailer:
+            self._check_end(trailer)
+        if self._strange is not None:
+            return []
+        try:
+            return self._decode(lines)
+        except errors.Invalid as error:
+            # Damaged, or of a newer version? The digest will tell.
+            self._strange = error
+            return []
+
+    def _decode(self, lines: bytes) -> list[Object]:
+        if self.header is None:
             first, _, lines = lines.partition(b"\n")
             self.header = _decode_header(first)
         objects = _decode_objects(lines)
@@ -114,14 +121,21 @@ class Reader:
         return objects
 
     def _check_end(self, trailer: bytes) -> None:
-        if _decode_trailer(trailer).digest != self._digest.hexdigest():
+        if trailer != _trailer(self._digest.hexdigest()):
             raise errors.Damaged("snapshot: its bytes do not match its digest")
         self._ended = True
 
     def finish(self) -> Header:
-        """Return the header of a complete snapshot; raise `Damaged` if something is missing."""
-        if not self._ended or self.header is None:
+        """Return the header of a complete snapshot.
+
+        Raises `Damaged` if something is missing or not as it was sent, `Unsupported` if all is
+        there and this version does not understand it.
+        """
+        if not self._ended or self._rest or not self._unpacker.eof:
             raise errors.Damaged("snapshot: it ends too early")
+        if self._strange is not None:
+            raise errors.Unsupported(f"snapshot: {self._strange}", hint="upgrade this node")
+        assert self.header is not None, "else it was strange"
         if self._objects != self.header.objects:
             raise errors.Damaged(
                 f"snapshot: {self._objects} objects instead of {self.header.objects}"
