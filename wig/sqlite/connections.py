@@ -1,0 +1,145 @@
+"""Opening a database file, and SQLite's errors in the words of wig.
+
+Called by everything in this folder that opens a file. This is the one border at which
+`sqlite3.Error` becomes a `WigError`.
+
+WAL: readers and backups never block the writer. A reader that stays open keeps SQLite from
+reusing the WAL file, which then grows by what is written meanwhile; so snapshots end when it
+passes a limit (`reader.py`). FULL: a commit is on disk when it returns.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from wig import errors
+
+APPLICATION_ID = 0x77696721  # "wig!"
+SCHEMA_VERSION = 1  # `PRAGMA user_version` of files that this program writes
+
+BUSY_TIMEOUT_S = 5.0  # another program may hold a lock for a moment: a backup tool, a shell
+CACHE_KIB = 64 * 1024  # the index of a million keys is 60 MB
+CHECKPOINT_PAGES = 4000  # 16 MB of WAL: small enough to sync at once, large enough to coalesce
+WAL_KEPT_BYTES = 64 * 1024 * 1024  # what a WAL file that had to grow is cut back to
+
+_MAGIC = b"SQLite format 3\0"  # https://www.sqlite.org/fileformat.html, section 1.3
+_HEADER_BYTES = 100
+
+
+def writer(path: Path) -> sqlite3.Connection:
+    """Return the connection of the one writer; the caller holds the file's lock."""
+    connection = _connect(path, "rw")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
+    return connection
+
+
+def reader(path: Path) -> sqlite3.Connection:
+    """Return a connection that cannot write; one thread at a time may use it."""
+    connection = _connect(path, "ro")
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        timeout=BUSY_TIMEOUT_S,
+        check_same_thread=False,
+    )
+    # Text comes as bytes: bodies are decoded from bytes, and a listing skips a copy of each.
+    connection.text_factory = bytes
+    return connection
+
+
+def check_header(path: Path) -> None:
+    """Raise `Unusable`, `Unsupported` or `Damaged` unless `path` is a whole database of wig."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER_BYTES)
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise errors.Unusable(
+            f"db: {errors.quoted(path)} does not exist",
+            field="db",
+            hint=f"`wig init --db {path}` makes a new one",
+        ) from None
+    except OSError as error:
+        raise errors.Unusable(
+            f"db: {errors.quoted(path)} cannot be read: {error.strerror}", field="db"
+        ) from None
+    if not head.startswith(_MAGIC) or len(head) < _HEADER_BYTES:
+        raise errors.Unusable(f"db: {errors.quoted(path)} is not a database", field="db")
+    if int.from_bytes(head[68:72], "big") != APPLICATION_ID:
+        raise errors.Unusable(f"db: {errors.quoted(path)} is not a database of wig", field="db")
+    check_version(path, int.from_bytes(head[60:64], "big"))
+    page_bytes = int.from_bytes(head[16:18], "big")
+    wanted = (65536 if page_bytes == 1 else page_bytes) * int.from_bytes(head[28:32], "big")
+    if size < wanted and not _wal_bytes(path):
+        raise errors.Damaged(
+            f"db: {errors.quoted(path)} is truncated: {size} bytes instead of {wanted}",
+            field="db",
+            hint="restore it from a backup",
+        )
+
+
+def check_version(path: Path, version: int) -> None:
+    """Raise `Unsupported` for a file that a newer wig wrote."""
+    if version > SCHEMA_VERSION:
+        raise errors.Unsupported(
+            f"db: {errors.quoted(path)} has format {version}, this program knows {SCHEMA_VERSION}",
+            field="db",
+            hint="upgrade wig on this host",
+        )
+
+
+def _wal_bytes(path: Path) -> int:
+    """Return the size of the WAL, which may hold what the file itself lacks after a crash."""
+    wal = path.with_name(path.name + "-wal")
+    return wal.stat().st_size if wal.exists() else 0
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into `Unavailable` (busy), `Damaged` or `Unusable`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translation(path, error) from error
+
+
+def translation(path: Path, error: sqlite3.Error) -> errors.WigError:
+    """Return what a person is told about an error of SQLite."""
+    code = getattr(error, "sqlite_errorcode", None)
+    which = errors.quoted(path)
+    match None if code is None else code & 0xFF:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return errors.Unavailable(
+                f"db: {which} is locked by another program",
+                field="db",
+                hint="close programs that write to it, such as a `sqlite3` shell",
+            )
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CONSTRAINT:
+            return errors.Damaged(
+                f"db: {which} is damaged: {error}", field="db", hint="restore it from a backup"
+            )
+        case sqlite3.SQLITE_FULL:
+            return errors.Unusable(
+                f"db: {which} cannot grow: {error}", field="db", hint="free some disk space"
+            )
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
+            return errors.Unusable(
+                f"db: {which} cannot be written: {error}",
+                field="db",
+                hint="file and directory must belong to the user that wig runs as",
+            )
+        case _:
+            return errors.Unusable(f"db: {which} cannot be used: {error}", field="db")

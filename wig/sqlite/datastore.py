@@ -1,0 +1,284 @@
+"""The datastore: one SQLite file with the state, the log, and what was answered.
+
+Called by the primary's writer thread (`commit`) and by replication (`apply`, `load`); a Sink.
+Everything here is synchronous and belongs to one thread at a time; readers have connections of
+their own. State, entries and outcomes change in one transaction, or not at all.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from wig import codec, errors, log, results
+from wig.commands import AnyCommand, DeleteInterface, ImportPeers
+from wig.decide import decide
+from wig.log import Fork, Lineage, Position, Record
+from wig.ops import Op
+from wig.sqlite import connections, crash, lock, meta, migrations, oplog, rows, sql
+from wig.sqlite.reader import Reader
+from wig.sqlite.transaction import Transaction
+
+_REQUEST_GET = sql.query("request_get")
+_REQUEST_INSERT = sql.query("request_insert")
+
+
+class Request(NamedTuple):
+    """One command, by whom and under which id; an empty id promises nothing about repeats."""
+
+    actor: str
+    id: str
+    command: AnyCommand
+
+
+class Outcome(NamedTuple):
+    """What is answered to a request, once the stream has reached `head`."""
+
+    reply: bytes
+    """`{"ok": …, "position": …}` or `{"error": …}`, as it travels."""
+    head: int
+    """The head of the log after the request was decided."""
+    repeated: bool = False
+    """It was decided earlier; `reply` is what was recorded then."""
+
+
+class Datastore:
+    """The writer of one database file."""
+
+    def __init__(self, path: Path, held: lock.Lock, connection: sqlite3.Connection) -> None:
+        """Take over a lock and a connection; use `open`."""
+        self.path = path
+        self._lock = held
+        self._connection = connection
+        self._transaction = Transaction(connection)
+        self._lineage = meta.read_lineage(connection)
+        self._outcomes: dict[tuple[str, str], Outcome] = {}
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open a file as its only writer, and bring it to the current format.
+
+        Raises `Unusable` (missing, not a database, in use, read-only), `Damaged` (truncated) or
+        `Unsupported` (from a newer program), each with a hint.
+        """
+        path = Path(path)
+        connections.check_header(path)
+        held = lock.Lock(path)
+        try:
+            with connections.translated(path):
+                connection = connections.writer(path)
+                try:
+                    migrations.migrate(connection)
+                    return cls(path, held, connection)
+                except BaseException:
+                    connection.close()
+                    raise
+        except BaseException:
+            held.release()
+            raise
+
+    def close(self) -> None:
+        """Let the file go; committed work is safe with or without this."""
+        self._connection.close()
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        """Hold it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    # What it is.
+
+    @property
+    def database(self) -> str:
+        """The database's id; empty: it belongs to nobody yet."""
+        return self._transaction.head.database
+
+    @property
+    def lineage(self) -> Lineage:
+        """Every epoch from the first."""
+        return self._lineage
+
+    @property
+    def generation(self) -> str:
+        """The generation of the stream; empty: there is none yet."""
+        return self._transaction.head.generation
+
+    def set_generation(self, generation: str) -> None:
+        """Store the stream's generation, durably."""
+        with connections.translated(self.path):
+            self._connection.execute(sql.query("meta_generation"), (generation,))
+        self._transaction.head.generation = generation
+
+    def position(self) -> Position | None:
+        """Return the position of the state; None: it holds nothing."""
+        return self._transaction.head.position() if self.database else None
+
+    def state_digest(self) -> str:
+        """Return the sum of the digests of all objects, hexadecimal."""
+        return log.state_digest_text(self._transaction.head.state_digest)
+
+    # Commands.
+
+    def commit(self, requests: Sequence[Request], now: datetime) -> list[Outcome]:
+        """Decide requests in one transaction, in order; durable on return.
+
+        An error of one leaves the others alone. A request whose (actor, id) was decided before
+        is answered as it was then, even if its command differs now. If the transaction itself
+        fails (disk full, locked), every request gets `unavailable` and nothing has changed.
+        """
+        crash.point("commit: before begin")
+        transaction = self._transaction
+        try:
+            transaction.begin()
+            crash.point("commit: begun")
+            outcomes = [self._decide(request, now) for request in requests]
+            transaction.flush()
+            self._connection.executemany(
+                _REQUEST_INSERT,
+                [
+                    (*key, rows.micros(now), outcome.head, outcome.reply)
+                    for key, outcome in self._outcomes.items()
+                ],
+            )
+            crash.point("commit: outcomes written")
+            transaction.commit()
+        except sqlite3.Error as error:
+            outcome = self._failed(error)
+            return [outcome] * len(requests)
+        except BaseException:
+            transaction.rollback()
+            raise
+        finally:
+            self._outcomes.clear()
+        crash.point("commit: committed")
+        return outcomes
+
+    def _decide(self, request: Request, now: datetime) -> Outcome:
+        """Return the recorded outcome, or decide and note it."""
+        key = request.actor, request.id
+        if request.id and (found := self._recorded(key)) is not None:
+            return found
+        try:
+            reply = self._carry_out(request, now)
+        except errors.WigError as error:
+            reply = {"error": error.body()}
+        outcome = Outcome(codec.encode(reply), self._transaction.head.seq)
+        if request.id:
+            self._outcomes[key] = outcome
+        crash.point("commit: outcome noted")
+        return outcome
+
+    def _recorded(self, key: tuple[str, str]) -> Outcome | None:
+        if (noted := self._outcomes.get(key)) is not None:
+            return noted._replace(repeated=True)
+        found = self._connection.execute(_REQUEST_GET, key).fetchone()
+        return None if found is None else Outcome(found[0], found[1], repeated=True)
+
+    def _carry_out(self, request: Request, now: datetime) -> dict[str, Any]:
+        """Decide one command, all of its ops or none; return the reply of a success."""
+        transaction = self._transaction
+        several = isinstance(request.command, ImportPeers | DeleteInterface)
+        if several:
+            transaction.savepoint()
+        try:
+            made = self._append_all(request, now)
+        except errors.WigError:
+            if several:
+                transaction.undo()
+            raise
+        if several:
+            transaction.release()
+        head = transaction.head
+        revision = f"{head.epoch}:{head.seq}" if made else ""
+        result = results.result(request.command, made, transaction.view, revision)
+        return {"ok": result, "position": head.position()}
+
+    def _append_all(self, request: Request, now: datetime) -> list[Op]:
+        transaction, made = self._transaction, []
+        for op in decide(transaction.view, request.command, now):
+            crash.point("commit: decided")
+            transaction.append(op, now=now, actor=request.actor, request=request.id)
+            crash.point("commit: state changed")
+            made.append(op)
+        return made
+
+    def _failed(self, error: sqlite3.Error) -> Outcome:
+        """Roll back, and return what every request of the group is told."""
+        with suppress(sqlite3.Error):
+            self._transaction.rollback()
+        why = connections.translation(self.path, error)
+        body = errors.Unavailable(why.message, field=why.field, hint=why.hint).body()
+        return Outcome(codec.encode({"error": body}), self._transaction.head.seq)
+
+    def append(self, ops: Iterable[Op], *, actor: str, now: datetime) -> None:
+        """Commit ops that no command asked for, such as the first token."""
+        with self._writing() as transaction:
+            for op in ops:
+                transaction.append(op, now=now, actor=actor, request="")
+
+    def mint(self, epoch: str) -> None:
+        """Begin a new epoch at the current position, durably."""
+        with self._writing() as transaction:
+            head = transaction.head
+            fork = Fork(epoch=epoch, parent=head.epoch, seq=head.seq, digest=head.digest.hex())
+            meta.add_fork(self._connection, fork)
+            head.epoch = epoch
+        self._lineage = (*self._lineage, fork)
+
+    def _writing(self) -> "_Writing":
+        return _Writing(self._transaction, self.path)
+
+    # The log.
+
+    def records(self, after: int, limit: int) -> list[Record]:
+        """Return up to `limit` entries after sequence `after`, in order."""
+        with connections.translated(self.path):
+            return oplog.records(self._connection, after, limit)
+
+    def digest_at(self, seq: int) -> bytes | None:
+        """Return the chain's digest at `seq`; None: it is not kept, or not there yet."""
+        with connections.translated(self.path):
+            return oplog.digest_at(self._connection, self.base(), seq)
+
+    def base(self) -> tuple[int, bytes]:
+        """Return sequence and digest before the first entry that is kept."""
+        return self._transaction.head.base_seq, self._transaction.head.base_digest
+
+    def oldest(self) -> int:
+        """Return the sequence of the first entry that is kept, or that will be the next."""
+        return self._transaction.head.base_seq + 1
+
+    def reader(self) -> Reader:
+        """Return a connection that only reads, for another thread; the writer never blocks it."""
+        return Reader(self.path)
+
+
+class _Writing:
+    """A transaction that commits when the block ends, and undoes itself when it fails."""
+
+    def __init__(self, transaction: Transaction, path: Path) -> None:
+        self._transaction = transaction
+        self._path = path
+
+    def __enter__(self) -> Transaction:
+        with connections.translated(self._path):
+            self._transaction.begin()
+        return self._transaction
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is None:
+            try:
+                self._transaction.commit()
+            except sqlite3.Error as failure:
+                error = failure
+            else:
+                return
+        self._transaction.rollback()
+        if isinstance(error, sqlite3.Error):
+            raise connections.translation(self._path, error) from error

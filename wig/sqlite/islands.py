@@ -1,0 +1,96 @@
+"""The used addresses of one interface and family, in SQLite behind a window in memory.
+
+Called by the writer's view. `wig.allocation` looks at the same two or three islands again and
+again while peers are created, so they are held in a window: all islands that begin in
+[`_low`, `_high`]. Changes stay in the window until `flush`. What is outside is read on demand, so
+that the memory is bounded however fragmented a pool is.
+"""
+
+import sqlite3
+from bisect import bisect_left, bisect_right
+
+from wig.ports import Bounds
+from wig.sqlite import rows, sql
+
+WINDOW_ISLANDS = 256  # read on each side of an address; one page of SQLite holds about 100
+
+_BEFORE = sql.query("island_before")
+_AFTER = sql.query("island_after")
+_PUT = sql.query("island_put")
+_DROP = sql.query("island_drop")
+
+
+class SqliteIslands:
+    """The islands of one interface and family; `ports.Islands`."""
+
+    def __init__(self, connection: sqlite3.Connection, interface: str, version: int) -> None:
+        """Hold nothing yet."""
+        self._connection = connection
+        self._interface = interface
+        self._version = version
+        self._greatest = (1 << 8 * rows.ADDRESS_BYTES[version]) - 1
+        self._low, self._high = 1, 0  # an empty window
+        self._firsts: list[int] = []
+        self._lasts: dict[int, int] = {}
+        self._changed: set[int] = set()
+
+    def at_or_before(self, address: int) -> Bounds | None:
+        """Return the island with the greatest first address ≤ `address`."""
+        address = min(address, self._greatest)
+        self._look_at(address)
+        index = bisect_right(self._firsts, address)
+        if index == 0:
+            return None
+        first = self._firsts[index - 1]
+        return first, self._lasts[first]
+
+    def put(self, island: Bounds) -> None:
+        """Store an island; one with the same first address is replaced."""
+        first, last = island
+        self._look_at(first)
+        if first not in self._lasts:
+            self._firsts.insert(bisect_left(self._firsts, first), first)
+        self._lasts[first] = last
+        self._changed.add(first)
+
+    def drop(self, first: int) -> None:
+        """Remove the island that starts at `first`."""
+        self._look_at(first)
+        del self._lasts[first]
+        del self._firsts[bisect_left(self._firsts, first)]
+        self._changed.add(first)
+
+    def flush(self) -> None:
+        """Write what changed to SQLite."""
+        if not self._changed:
+            return
+        version, lasts, key = self._version, self._lasts, (self._interface, self._version)
+        gone = [(*key, rows.blob(version, each)) for each in self._changed if each not in lasts]
+        self._connection.executemany(_DROP, gone)
+        kept = [
+            (*key, rows.blob(version, each), rows.blob(version, lasts[each]))
+            for each in self._changed
+            if each in lasts
+        ]
+        self._connection.executemany(_PUT, kept)
+        self._changed.clear()
+
+    def _look_at(self, address: int) -> None:
+        """Move the window, unless it answers questions about `address` already.
+
+        It does when `address` is inside, and the island at or before it is in the window or does
+        not exist at all.
+        """
+        if self._low <= address <= self._high and (
+            self._low == 0 or (self._firsts and self._firsts[0] <= address)
+        ):
+            return
+        self.flush()
+        key = (self._interface, self._version, rows.blob(self._version, address))
+        before = self._connection.execute(_BEFORE, (*key, WINDOW_ISLANDS)).fetchall()
+        after = self._connection.execute(_AFTER, (*key, WINDOW_ISLANDS)).fetchall()
+        found = [rows.bounds(*row) for row in (*before[::-1], *after)]
+        self._firsts = [first for first, _ in found]
+        self._lasts = dict(found)
+        self._low = self._firsts[0] if len(before) == WINDOW_ISLANDS else 0
+        self._high = self._firsts[-1] if len(after) == WINDOW_ISLANDS else self._greatest

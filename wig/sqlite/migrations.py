@@ -1,0 +1,51 @@
+"""From an older file to the current schema, one numbered step at a time.
+
+Called when a database is made or opened for writing. The number is in `PRAGMA user_version`, in
+the file's header, so that an old program can tell a newer file without reading a table. All
+steps that a file needs run in one transaction: it is never half-way.
+"""
+
+import sqlite3
+from collections.abc import Callable
+
+from wig.sqlite import connections, sql
+
+Step = Callable[[sqlite3.Connection], None]
+
+STEPS: dict[int, Step] = {}
+"""The step that brings a file to each version, from version 2 on."""
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make the tables of the current version, inside the caller's transaction."""
+    for statement in _statements(sql.schema()):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {connections.APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {connections.SCHEMA_VERSION}")
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the file to the current version; nothing happens if it is there already."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == connections.SCHEMA_VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for number in range(version + 1, connections.SCHEMA_VERSION + 1):
+            STEPS[number](connection)
+        connection.execute(f"PRAGMA user_version = {connections.SCHEMA_VERSION}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _statements(script: str) -> list[str]:
+    """Split a script; unlike `executescript`, this leaves the caller's transaction open."""
+    found, lines = [], ""
+    for line in script.splitlines(keepends=True):
+        lines += line
+        if sqlite3.complete_statement(lines):
+            found.append(lines)
+            lines = ""
+    return found

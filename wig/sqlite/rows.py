@@ -1,0 +1,99 @@
+"""Values to the columns of a table and back.
+
+Called by everything in this folder that reads or writes objects. The body of an object is its
+canonical JSON; what stands beside it is made here and only here.
+"""
+
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from socket import AF_INET, AF_INET6, inet_pton
+from typing import NamedTuple
+
+from wig import addresses, codec, log
+from wig.model import Interface, Object, Peer, Token
+from wig.ports import Bounds
+
+ADDRESS_BYTES = {4: 4, 6: 16}
+_FAMILY = {4: AF_INET, 6: AF_INET6}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+decode_interface = codec.decoder(Interface)
+decode_peer = codec.decoder(Peer)
+decode_token = codec.decoder(Token)
+
+
+class PeerRow(NamedTuple):
+    """The columns of a peer, in the order of `peer_insert`."""
+
+    public_key: str
+    interface: str
+    ip_first: bytes | None
+    ip_last: bytes | None
+    ip6_first: bytes | None
+    ip6_last: bytes | None
+    expire: int | None
+    body: str
+
+
+class StoredPeer(NamedTuple):
+    """What is read of a peer that changes or goes; text as bytes, as it comes."""
+
+    number: int
+    interface: bytes
+    ip_first: bytes | None
+    ip_last: bytes | None
+    ip6_first: bytes | None
+    ip6_last: bytes | None
+    body: bytes
+
+
+Blobs = tuple[bytes | None, bytes | None]
+"""First and last address of a range as they are stored; None: the peer has none."""
+
+
+def micros(time: datetime) -> int:
+    """Return microseconds since 1970."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def body_of(thing: Object) -> bytes:
+    """Return the bytes that are stored, and that the state digest sums."""
+    return codec.encode(thing)
+
+
+def digest_of(body: bytes) -> int:
+    """Return the part of the state digest that a stored object has."""
+    return int.from_bytes(blake2b(body, digest_size=log.DIGEST_BYTES).digest(), "big")
+
+
+def blob(version: int, address: int) -> bytes:
+    """Return an address as it is stored."""
+    return address.to_bytes(ADDRESS_BYTES[version], "big")
+
+
+def blobs(text: str | None, version: int) -> Blobs:
+    """Return first and last address of a peer's canonical `ip` or `ip6`."""
+    if text is None:
+        return None, None
+    if "/" not in text:
+        address = inet_pton(_FAMILY[version], text)
+        return address, address
+    _, first, last = addresses.parse_range(text, "ip")
+    return blob(version, first), blob(version, last)
+
+
+def bounds(first: bytes, last: bytes) -> Bounds:
+    """Return stored addresses as integers."""
+    return int.from_bytes(first, "big"), int.from_bytes(last, "big")
+
+
+def peer_row(peer: Peer, body: bytes) -> PeerRow:
+    """Return the columns of a peer whose encoding is `body`."""
+    ip_first, ip_last = blobs(peer.ip, 4)
+    ip6_first, ip6_last = blobs(peer.ip6, 6)
+    expire = None if peer.expire is None else micros(peer.expire)
+    return PeerRow(
+        peer.public_key, peer.interface, ip_first, ip_last, ip6_first, ip6_last, expire,
+        body.decode(),
+    )  # fmt: skip

@@ -1,0 +1,138 @@
+"""The open write transaction: ops become entries and state, and are stored together.
+
+Called by the datastore, for commands (`append`) and for entries of an upstream (`follow`).
+Entries wait in memory until `flush`, and so do the new peers in the view.
+
+    begin ──▶ append, append, … ──▶ flush ──▶ commit
+                 └── savepoint / undo for a command of several ops
+"""
+
+import sqlite3
+from dataclasses import replace
+from datetime import datetime
+
+from wig import errors, log
+from wig.log import Entry, Record
+from wig.ops import Op
+from wig.sqlite import crash, meta, rows, sql
+from wig.sqlite.view import View
+
+PENDING_ENTRIES_MAX = 10_000  # entries that wait for `flush`; 5 MB
+
+_ENTRY_INSERT = sql.query("entry_insert")
+
+
+class Transaction:
+    """The writer's connection, the view on it, and the head as it will be."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Read the head; no transaction is open."""
+        self.connection = connection
+        self.view = View(connection)
+        self.head = meta.read(connection)
+        self._entries: list[tuple[int, int, bytes, bytes]] = []
+        self._data_version = self._read_data_version()
+        self._saved: tuple[meta.Head, int] | None = None
+
+    def begin(self) -> None:
+        """Start writing, with what is in the file now."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        if (version := self._read_data_version()) != self._data_version:
+            # Somebody wrote to the file with another program: what we remember may be wrong.
+            self._data_version = version
+            self.reload()
+
+    def append(self, op: Op, *, now: datetime, actor: str, request: str) -> None:
+        """Decide `op`: apply it, and make it the next entry."""
+        head = self.head
+        seq = head.seq + 1
+        payload = log.encode_entry(Entry(seq=seq, time=now, actor=actor, request=request, op=op))
+        self.view.apply_op(op, head.epoch, seq)
+        self._store(seq, rows.micros(now), payload, log.chain(head.digest, payload))
+
+    def follow(self, record: Record, epoch: str) -> None:
+        """Apply an entry that an upstream decided; raise `Unsupported` if it is not understood."""
+        if record.seq != self.head.seq + 1:
+            raise errors.Damaged(f"log: entry {record.seq} follows entry {self.head.seq}")
+        entry = decode_entry(record)
+        self.view.apply_op(entry.op, epoch, record.seq)
+        self._store(record.seq, rows.micros(entry.time), record.payload, record.digest)
+
+    def _store(self, seq: int, time: int, payload: bytes, digest: bytes) -> None:
+        self._entries.append((seq, time, payload, digest))
+        self.head.seq = seq
+        self.head.digest = digest
+        if len(self._entries) >= PENDING_ENTRIES_MAX:
+            self._insert_entries()
+
+    def savepoint(self) -> None:
+        """Remember this place for `undo`."""
+        self.flush()
+        self.connection.execute("SAVEPOINT command")
+        self._saved = replace(self.head), self.view.digest_change
+
+    def release(self) -> None:
+        """Keep what was done since `savepoint`."""
+        self.connection.execute("RELEASE command")
+        self._saved = None
+
+    def undo(self) -> None:
+        """Forget what was done since `savepoint`."""
+        assert self._saved is not None, "savepoint comes first"
+        self.connection.execute("ROLLBACK TO command")
+        self.connection.execute("RELEASE command")
+        self._entries.clear()
+        self.view.forget()
+        self.head, self.view.digest_change = self._saved
+        self._saved = None
+
+    def flush(self) -> None:
+        """Write everything but the head; the state digest is true afterwards."""
+        self.view.flush()
+        crash.point("commit: peers written")
+        self._insert_entries()
+        crash.point("commit: entries written")
+        self.head.state_digest = log.state_digest_add(
+            self.head.state_digest, self.view.digest_change
+        )
+        self.view.digest_change = 0
+
+    def _insert_entries(self) -> None:
+        if self._entries:
+            self.connection.executemany(_ENTRY_INSERT, self._entries)
+            self._entries.clear()
+
+    def commit(self) -> None:
+        """Store the head and make everything durable."""
+        self.flush()
+        meta.write(self.connection, self.head)
+        crash.point("commit: position written")
+        self.connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """End the transaction as if it had not been."""
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+        self.reload()
+
+    def reload(self) -> None:
+        """Remember nothing, and read the head again."""
+        self._entries.clear()
+        self._saved = None
+        self.view.forget()
+        self.head = meta.read(self.connection)
+
+    def _read_data_version(self) -> int:
+        """Return a number that changes when another connection has written."""
+        return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+def decode_entry(record: Record) -> Entry:
+    """Return the entry of a record."""
+    try:
+        return log.decode_entry(record.payload)
+    except errors.Invalid as error:
+        raise errors.Unsupported(
+            f"log: entry {record.seq} is not understood: {error.message}",
+            hint="upgrade wig on this host",
+        ) from None
