@@ -7,10 +7,12 @@ this" is here, and only here.
 that are in SQLite and in the stream, and digest(0) = 32 zero bytes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from wig import codec, errors
 from wig.codec import Time, Value
@@ -85,6 +87,21 @@ def follow(digest: bytes, seq: int, records: Iterable[Record]) -> None:
         if digest != record.digest:
             raise errors.Damaged(f"log: entry {record.seq} does not match its digest")
         seq = record.seq
+
+
+def advanced(position: Position, epoch: str, records: Sequence[Record]) -> Position:
+    """Return the position after `records` of `epoch`; none of them: the epoch has just begun."""
+    if not records:
+        return replace(position, epoch=epoch)
+    return Position(epoch=epoch, seq=records[-1].seq, digest=records[-1].digest.hex())
+
+
+def extended(lineage: Lineage, epoch: str, position: Position) -> Lineage:
+    """Return the lineage of a timeline at `position` that goes on in `epoch`."""
+    if any(fork.epoch == epoch for fork in lineage):
+        return lineage
+    fork = Fork(epoch=epoch, parent=position.epoch, seq=position.seq, digest=position.digest)
+    return (*lineage, fork)
 
 
 def object_digest(thing: Object) -> int:

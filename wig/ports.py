@@ -74,11 +74,16 @@ class Sink(Protocol):
         """Return the position of the state; None: it holds nothing."""
 
     def apply(self, epoch: str, records: Sequence[Record]) -> None:
-        """Apply entries that continue the position; already checked against the chain.
+        """Apply entries that continue the position, all of `epoch`; already checked.
 
-        Durable on return. Raises `Unsupported` at an entry of an unknown kind, having applied
-        those before it.
+        Durable on return. An epoch that is not the position's begins there (`log.extended`), and
+        `records` may be empty then. Raises `Unsupported` at an entry of an unknown kind, having
+        applied those before it.
         """
 
     def load(self, header: Header, objects: Iterable[Object]) -> None:
-        """Replace everything by a snapshot, in one step: all of it or nothing."""
+        """Replace everything by a snapshot, in one step: all of it or nothing.
+
+        `objects` comes from the network, and raises at its end at the latest if something was
+        missing or damaged.
+        """
