@@ -1,7 +1,8 @@
 """The JSON bodies of requests, answers and beacons, and the names of headers.
 
-Called by both ends of every subject in `subjects`. Bodies are strict: an unknown field is an
-error, so that a misspelt option is never ignored.
+Called by both ends of every subject in `subjects`. Commands and queries are strict: an unknown
+field is an error, so that a misspelt option is never ignored. What nodes tell each other is not
+(`replication.Message`).
 """
 
 from typing import Any
@@ -12,6 +13,7 @@ from wig import codec, errors
 from wig.codec import Time, Value
 from wig.errors import ErrorBody
 from wig.log import Lineage, Position
+from wig.replication import AttachRequest, Beacon, Message
 
 PAYLOAD_BYTES_MAX = 4 * 1024 * 1024
 """`max_payload` of the servers that wig configures."""
@@ -74,101 +76,74 @@ def unpack(raw: bytes) -> Reply:
     return reply
 
 
-class AttachRequest(Value, frozen=True, kw_only=True):
-    """A downstream asks how to follow."""
-
-    instance: str
-    """Random per process start: tells a restarted downstream from a second one."""
-    kind: str
-    """`gateway` or `follower`; decides the name of the consumer."""
-    version: str
-    database: str | None = None
-    """None: it holds nothing."""
-    position: Position | None = None
-
-
-class Continue(Value, frozen=True, kw_only=True):
+class Attached(Message, frozen=True, kw_only=True):
     """Follow this consumer from `start`."""
 
     stream: str
     consumer: str
     start: int
     """The sequence of the first entry to come."""
-    database: str
-    epoch: str
-    """What the entries of the stream belong to."""
-    lineage: Lineage = ()
+    lineage: Lineage
+    """Which entries of the stream belong to which epoch."""
     domain: str | None = None
+    """Of the JetStream that has the stream; None: the one that the downstream is connected to."""
 
 
-class Because(Value, frozen=True, kw_only=True):
+class Because(Message, frozen=True, kw_only=True):
     """Why there is a snapshot to fetch, or something to wait for."""
 
     reason: str
 
 
-class AttachAnswer(Value, frozen=True, kw_only=True):
+class AttachAnswer(Message, frozen=True, kw_only=True):
     """Exactly one member is there."""
 
-    continue_: Continue | None = msgspec.field(default=None, name="continue")
+    continue_: Attached | None = msgspec.field(default=None, name="continue")
     snapshot: Because | None = None
     wait: Because | None = None
     error: ErrorBody | None = None
 
 
-class SnapshotRequest(Value, frozen=True, kw_only=True):
-    """A downstream asks for a snapshot."""
+class SnapshotRequest(Message, frozen=True, kw_only=True):
+    """A downstream asks for a snapshot, with the claims that it was promised one for."""
 
     inbox: str
-    """Fresh and random for each transfer, under `_INBOX.<id>.`."""
-    instance: str
+    """Fresh and random for each transfer, under `_INBOX.<id>.`; also the transfer's name."""
+    credit: int
+    """How many pieces it has room for."""
+    attach: AttachRequest
 
 
-class Credit(Value, frozen=True, kw_only=True):
-    """The downstream has room for `credit` more pieces."""
+class Credit(Message, frozen=True, kw_only=True):
+    """The downstream has room for pieces up to this number."""
 
     transfer: str
+    """The inbox of the request."""
     credit: int
+    """A number of a piece, not a difference: lost and repeated messages do no harm."""
 
 
-class Root(Value, frozen=True, kw_only=True):
-    """What a node knows of the primary that everything comes from."""
-
-    seq: int
-    age_s: float
-    """How old this knowledge is; 0 at the primary."""
-    path: tuple[str, ...]
-    """Nodes from the root to the sender; whoever finds itself in it has found a loop."""
-
-
-class Beacon(Value, frozen=True, kw_only=True):
-    """Where a node is: every second, and on change at most 10 times a second."""
-
-    node: str
-    instance: str
-    counter: int
-    """Rises by one with each beacon of an instance: stale ones are recognised."""
-    position: Position
-    state_digest: str
-    oldest: int
-    """The first entry that the node can still give."""
-    root: Root
-    version: str
-    role: str
-    """`primary`, `follower` or `gateway`."""
-
-
-class Report(Value, frozen=True, kw_only=True):
+class Report(Message, frozen=True, kw_only=True):
     """What a downstream says of itself to the node that it follows."""
 
     node: str
     instance: str
     role: str
+    """`follower` or `gateway`."""
     version: str
+    upstream: str
     position: Position | None = None
-    since: Time | None = None
-    """When it attached."""
+    """What it has applied; None: nothing."""
+    head: int = 0
+    """The last entry of the root, as far as it knows; 0: it does not."""
+    root_age_s: float | None = None
+    """How old that knowledge is; None: it has none."""
+    behind_s: float | None = None
+    """For how long it has not been at the root's head; 0: it is, None: never since its start."""
+    phase: str = ""
     problems: tuple[str, ...] = ()
+    nodes: tuple["Report", ...] = ()
+    """What those that follow it say."""
 
 
 class NodeStatus(Value, frozen=True, kw_only=True):
