@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wig import keys, x25519
+from wig.commands import CreateInterface, CreatePeer, CreateToken, PeerSpec
 from wig.model import Interface, Peer, Token
 
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -46,3 +47,29 @@ def peer(seed: object = 0, **fields: Any) -> Peer:
 def token(id: str = "admin", **fields: Any) -> Token:
     digest = hashlib.sha256(id.encode()).hexdigest()
     return Token(**{"id": id, "secret_digest": digest, "role": "admin", "created": NOON} | fields)
+
+
+def create_interface(name: str = "wg0", **fields: Any) -> CreateInterface:
+    return CreateInterface(
+        **{
+            "name": name,
+            "port": 51820,
+            "private_key": private_key(name),
+            "addresses": ("10.0.0.1/24", "fd00::1/64"),
+        }
+        | fields
+    )
+
+
+def create_peer(seed: object = 0, **fields: Any) -> CreatePeer:
+    return CreatePeer(**{"interface": "wg0", "public_key": key(seed)} | fields)
+
+
+def spec(seed: object = 0, **fields: Any) -> PeerSpec:
+    """Return one peer of an import."""
+    return PeerSpec(**{"interface": "wg0", "public_key": key(seed)} | fields)
+
+
+def create_token(id: str = "admin", **fields: Any) -> CreateToken:
+    digest = hashlib.sha256(id.encode()).hexdigest()
+    return CreateToken(**{"id": id, "secret_digest": digest, "role": "admin"} | fields)

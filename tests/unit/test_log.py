@@ -1,0 +1,108 @@
+"""The log: chain, digests, epochs, and which past is whose."""
+
+from datetime import timedelta
+
+import pytest
+from wig import errors, log
+
+from tests import builders
+
+
+def _records(*payloads: bytes) -> list[log.Record]:
+    records, digest = [], log.ZERO_DIGEST
+    for seq, payload in enumerate(payloads, 1):
+        digest = log.chain(digest, payload)
+        records.append(log.Record(seq, payload, digest))
+    return records
+
+
+def test_an_unbroken_chain_is_accepted():
+    """Each digest covers everything before it."""
+    log.follow(log.ZERO_DIGEST, 0, _records(b"a", b"b", b"c"))
+
+
+def test_a_chain_is_accepted_from_the_middle():
+    """A replica knows the digest where it stands, and checks what follows."""
+    first, *rest = _records(b"a", b"b", b"c")
+
+    log.follow(first.digest, 1, rest)
+
+
+@pytest.mark.parametrize(
+    ("records", "rule"),
+    [
+        pytest.param(_records(b"a", b"b")[1:], "entry 2 follows entry 0", id="gap"),
+        pytest.param(_records(b"a") * 2, "entry 1 follows entry 1", id="repeat"),
+        pytest.param(
+            [log.Record(1, b"b", _records(b"a")[0].digest)], "does not match", id="payload"
+        ),
+    ],
+)
+def test_a_broken_chain_is_damage(records, rule):
+    """A gap, a repeat or a changed byte is never applied."""
+    with pytest.raises(errors.Damaged, match=rule):
+        log.follow(log.ZERO_DIGEST, 0, records)
+
+
+def test_the_state_digest_does_not_depend_on_order():
+    """Objects may come and go in any order."""
+    parts = [log.object_digest(builders.peer(seed)) for seed in range(3)]
+    there = back = 0
+    for part in parts:
+        there = log.state_digest_add(there, part)
+    for part in reversed(parts):
+        back = log.state_digest_add(back, part)
+
+    assert there == back
+    assert len(log.state_digest_text(there)) == 64
+
+
+def test_the_state_digest_forgets_what_was_removed():
+    """Adding and removing an object leaves no trace."""
+    part = log.object_digest(builders.peer())
+
+    assert log.state_digest_add(log.state_digest_add(5, part), -part) == 5
+    assert log.state_digest_text(0) == "0" * 64
+
+
+def test_epochs_sort_by_time():
+    """A later epoch has the greater id, whatever the randomness."""
+    early = log.epoch_id(builders.NOON, b"\xff\xff\xff\xff")
+    late = log.epoch_id(builders.NOON + timedelta(milliseconds=1), bytes(4))
+
+    assert early < late
+    assert len(early) == len(late) == 20
+
+
+def test_an_epoch_needs_its_randomness():
+    """Two nodes that are promoted at once must not mint the same epoch."""
+    with pytest.raises(ValueError, match="needs 4 bytes"):
+        log.epoch_id(builders.NOON, b"")
+
+
+LINEAGE = (
+    log.Fork(epoch="a", parent="", seq=0, digest="d0"),
+    log.Fork(epoch="b", parent="a", seq=10, digest="d10"),
+    log.Fork(epoch="c", parent="b", seq=10, digest="d10"),
+    log.Fork(epoch="d", parent="c", seq=20, digest="d20"),
+)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "seq", "digest_at", "good"),
+    [
+        pytest.param("d", 30, "same", True, id="current-epoch"),
+        pytest.param("d", 30, "other", False, id="other-digest"),
+        pytest.param("d", 30, None, False, id="digest-not-known"),
+        pytest.param("a", 10, "same", True, id="ancestor-at-its-fork"),
+        pytest.param("a", 11, "same", False, id="ancestor-after-its-fork"),
+        pytest.param("b", 10, "same", True, id="epoch-without-entries"),
+        pytest.param("c", 15, "same", True, id="ancestor-before-its-fork"),
+        pytest.param("x", 5, "same", False, id="unknown-epoch"),
+    ],
+)
+def test_a_position_is_in_the_past_or_not(epoch, seq, digest_at, good):
+    """An ancestor's position is good at or before the fork, with the right digest."""
+    position = log.Position(epoch=epoch, seq=seq, digest="same")
+
+    assert log.contains(LINEAGE, position, digest_at) is good
