@@ -47,6 +47,11 @@ def reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def shrink_wal(connection: sqlite3.Connection) -> None:
+    """Move the WAL into the file and empty it, unless a reader is in the way."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"file:{quote(str(path))}?mode={mode}",

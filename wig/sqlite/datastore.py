@@ -8,16 +8,18 @@ their own. State, entries and outcomes change in one transaction, or not at all.
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from wig import codec, errors, log, results
 from wig.commands import AnyCommand, DeleteInterface, ImportPeers
 from wig.decide import decide
-from wig.log import Fork, Lineage, Position, Record
+from wig.log import Lineage, Position, Record
+from wig.model import Object
 from wig.ops import Op
-from wig.sqlite import connections, crash, lock, meta, migrations, oplog, rows, sql
+from wig.snapshot import Header
+from wig.sqlite import connections, crash, loading, lock, meta, migrations, oplog, rows, sql
 from wig.sqlite.reader import Reader
 from wig.sqlite.transaction import Transaction
 
@@ -53,7 +55,6 @@ class Datastore:
         self._lock = held
         self._connection = connection
         self._transaction = Transaction(connection)
-        self._lineage = meta.read_lineage(connection)
         self._outcomes: dict[tuple[str, str], Outcome] = {}
 
     @classmethod
@@ -70,13 +71,15 @@ class Datastore:
             with connections.translated(path):
                 connection = connections.writer(path)
                 try:
-                    migrations.migrate(connection)
+                    migrations.migrate(path, connection)
                     return cls(path, held, connection)
                 except BaseException:
                     connection.close()
                     raise
-        except BaseException:
+        except BaseException as error:
             held.release()
+            if isinstance(error, errors.Unavailable):
+                raise errors.Unusable(error.message, field=error.field, hint=error.hint) from error
             raise
 
     def close(self) -> None:
@@ -102,7 +105,8 @@ class Datastore:
     @property
     def lineage(self) -> Lineage:
         """Every epoch from the first."""
-        return self._lineage
+        with connections.translated(self.path):
+            return meta.read_lineage(self._connection)
 
     @property
     def generation(self) -> str:
@@ -218,21 +222,57 @@ class Datastore:
 
     def append(self, ops: Iterable[Op], *, actor: str, now: datetime) -> None:
         """Commit ops that no command asked for, such as the first token."""
-        with self._writing() as transaction:
+        with self._transaction.writing(self.path):
             for op in ops:
-                transaction.append(op, now=now, actor=actor, request="")
+                self._transaction.append(op, now=now, actor=actor, request="")
 
     def mint(self, epoch: str) -> None:
         """Begin a new epoch at the current position, durably."""
-        with self._writing() as transaction:
-            head = transaction.head
-            fork = Fork(epoch=epoch, parent=head.epoch, seq=head.seq, digest=head.digest.hex())
-            meta.add_fork(self._connection, fork)
-            head.epoch = epoch
-        self._lineage = (*self._lineage, fork)
+        with self._transaction.writing(self.path):
+            self._transaction.begin_epoch(epoch)
 
-    def _writing(self) -> "_Writing":
-        return _Writing(self._transaction, self.path)
+    # Replication.
+
+    def apply(self, epoch: str, records: Sequence[Record]) -> None:
+        """Apply entries that were decided in `epoch` and continue the position; durable on return.
+
+        Another epoch than the current one begins at the current position, with or without
+        entries, and is added to the lineage. Raises `Damaged`, having changed nothing, at an
+        entry that breaks the chain or cannot be applied; `Unsupported` at one of an unknown
+        kind, having applied those before it.
+        """
+        transaction = self._transaction
+        if not self.database:
+            raise errors.Conflict("position: the database holds nothing, a snapshot comes first")
+        strange: errors.Unsupported | None = None
+        with transaction.writing(self.path):
+            if epoch != transaction.head.epoch:
+                transaction.begin_epoch(epoch)
+            try:
+                for record in records:
+                    transaction.follow(record, epoch)
+            except errors.Unsupported as error:
+                strange = error
+        if strange is not None:
+            raise strange
+
+    def load(self, header: Header, objects: Iterable[Object], *, replace: bool = False) -> None:
+        """Replace everything by a snapshot, in one transaction: all of it or nothing.
+
+        The log is cleared and begins after the snapshot's position. Raises `Foreign` if it is of
+        another database, unless this one holds nothing or `replace` means it; `Damaged` if the
+        objects are not what the header promises; and whatever `objects` raises.
+        """
+        if self.database not in {"", header.database} and not replace:
+            raise errors.Foreign(
+                f"database: the snapshot is of {header.database}, this file is {self.database}",
+                field="database",
+                hint="to lose what is in this file, start with --replace",
+            )
+        with self._transaction.writing(self.path):
+            loading.load(self._transaction, header, objects)
+        with connections.translated(self.path):
+            connections.shrink_wal(self._connection)
 
     # The log.
 
@@ -254,31 +294,20 @@ class Datastore:
         """Return the sequence of the first entry that is kept, or that will be the next."""
         return self._transaction.head.base_seq + 1
 
+    def prune(
+        self, now: datetime, max_age: timedelta, keep_entries: int, keep_from_seq: int | None = None
+    ) -> int:
+        """Forget old entries and outcomes; return how many rows went. 0: there is nothing to do.
+
+        What goes is older than `max_age`, not among the last `keep_entries` (at least 1), and
+        before `keep_from_seq` (a running snapshot's, say). One call is one transaction of a few
+        milliseconds: repeat it until it returns 0.
+        """
+        with self._transaction.writing(self.path):
+            return oplog.prune(
+                self._transaction, rows.micros(now - max_age), keep_entries, keep_from_seq
+            )
+
     def reader(self) -> Reader:
         """Return a connection that only reads, for another thread; the writer never blocks it."""
         return Reader(self.path)
-
-
-class _Writing:
-    """A transaction that commits when the block ends, and undoes itself when it fails."""
-
-    def __init__(self, transaction: Transaction, path: Path) -> None:
-        self._transaction = transaction
-        self._path = path
-
-    def __enter__(self) -> Transaction:
-        with connections.translated(self._path):
-            self._transaction.begin()
-        return self._transaction
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if error is None:
-            try:
-                self._transaction.commit()
-            except sqlite3.Error as failure:
-                error = failure
-            else:
-                return
-        self._transaction.rollback()
-        if isinstance(error, sqlite3.Error):
-            raise connections.translation(self._path, error) from error

@@ -6,9 +6,13 @@ again while peers are created, so they are held in a window: all islands that be
 that the memory is bounded however fragmented a pool is.
 """
 
+import heapq
 import sqlite3
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
 
+from wig import addresses, allocation, errors
+from wig.model import Interface
 from wig.ports import Bounds
 from wig.sqlite import rows, sql
 
@@ -94,3 +98,43 @@ class SqliteIslands:
         self._lasts = dict(found)
         self._low = self._firsts[0] if len(before) == WINDOW_ISLANDS else 0
         self._high = self._firsts[-1] if len(after) == WINDOW_ISLANDS else self._greatest
+
+
+def sweep(connection: sqlite3.Connection, interface: Interface, version: int) -> Iterator[Bounds]:
+    """Yield the islands that an interface must have, from its address and its peers' ranges.
+
+    Raises `Damaged` if two of them overlap.
+    """
+    cidr = addresses.cidr_of(interface.addresses, version)
+    special = sorted(allocation.reserved(cidr)) if cidr else ()
+    taken = (
+        rows.bounds(*row)
+        for row in connection.execute(sql.query(f"peer_ranges_{version}"), (interface.name,))
+    )
+    try:
+        yield from _merged(heapq.merge(((each, each) for each in special), taken))
+    except errors.Damaged as error:
+        raise errors.Damaged(f"interface {interface.name!r}: {error.message}") from None
+
+
+def stored(connection: sqlite3.Connection, interface: str, version: int) -> Iterator[Bounds]:
+    """Yield the islands that are in the table."""
+    found = connection.execute(sql.query("island_list"), (interface, version))
+    return (rows.bounds(*row) for row in found)
+
+
+def _merged(ranges: Iterable[Bounds]) -> Iterator[Bounds]:
+    """Join ranges that touch; they come in order."""
+    island: Bounds | None = None
+    for first, last in ranges:
+        if island is None:
+            island = first, last
+        elif first <= island[1]:
+            raise errors.Damaged(f"two owners of {first}")
+        elif first == island[1] + 1:
+            island = island[0], last
+        else:
+            yield island
+            island = first, last
+    if island is not None:
+        yield island

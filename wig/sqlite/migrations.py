@@ -7,6 +7,7 @@ steps that a file needs run in one transaction: it is never half-way.
 
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 
 from wig.sqlite import connections, sql
 
@@ -24,16 +25,15 @@ def create(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {connections.SCHEMA_VERSION}")
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the file to the current version; nothing happens if it is there already."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version == connections.SCHEMA_VERSION:
-        return
+def migrate(path: Path, connection: sqlite3.Connection) -> None:
+    """Bring the file to the current version, and make sure that it can be written at all."""
     connection.execute("BEGIN IMMEDIATE")
     try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        connections.check_version(path, version)
         for number in range(version + 1, connections.SCHEMA_VERSION + 1):
             STEPS[number](connection)
-        connection.execute(f"PRAGMA user_version = {connections.SCHEMA_VERSION}")
+            connection.execute(f"PRAGMA user_version = {number}")
     except BaseException:
         connection.execute("ROLLBACK")
         raise

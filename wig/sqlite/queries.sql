@@ -54,10 +54,10 @@ SELECT seq, payload, digest FROM entry WHERE seq = ?;
 -- The first entry that is kept.
 SELECT min(seq) FROM entry;
 
--- name: entry_before
--- The last entry, among the next ? after ?, that is older than a time.
-SELECT max(seq) FROM (SELECT seq, time FROM entry WHERE seq > ? ORDER BY seq LIMIT ?)
-WHERE time < ?;
+-- name: entry_young
+-- The first entry, among the next ? after ?, that is not older than a time.
+SELECT min(seq) FROM (SELECT seq, time FROM entry WHERE seq > ? ORDER BY seq LIMIT ?)
+WHERE time >= ?;
 
 -- name: entry_prune
 -- Forget entries up to a sequence.
@@ -75,10 +75,9 @@ SELECT reply, head FROM request WHERE actor = ? AND id = ?;
 -- What is answered to this request, now and later.
 INSERT INTO request (actor, id, time, head, reply) VALUES (?, ?, ?, ?, ?);
 
--- name: request_before
--- The last outcome, among the ? oldest, that is older than a time.
-SELECT max(number) FROM (SELECT number, time FROM request ORDER BY number LIMIT ?)
-WHERE time < ?;
+-- name: request_oldest
+-- The oldest outcomes.
+SELECT number, time FROM request ORDER BY number LIMIT ?;
 
 -- name: request_prune
 -- Forget outcomes up to a number.
@@ -115,6 +114,10 @@ UPDATE interface SET peers = peers + ? WHERE name = ?;
 -- name: interface_delete
 -- An interface that has no peers any more.
 DELETE FROM interface WHERE name = ?;
+
+-- name: interface_count_peers
+-- Every interface's number of peers, counted, after a snapshot was loaded.
+UPDATE interface SET peers = (SELECT count(*) FROM peer WHERE peer.interface = interface.name);
 
 -- name: interface_clear
 -- Before a snapshot is loaded.
@@ -172,6 +175,21 @@ WHERE interface = ? AND ip_first IS NOT NULL AND ip_first <= ? ORDER BY ip_first
 -- The same for IPv6.
 SELECT body, ip6_last FROM peer
 WHERE interface = ? AND ip6_first IS NOT NULL AND ip6_first <= ? ORDER BY ip6_first DESC LIMIT 1;
+
+-- name: peer_ranges_4
+-- The IPv4 ranges of an interface's peers, in order.
+SELECT ip_first, ip_last FROM peer
+WHERE interface = ? AND ip_first IS NOT NULL ORDER BY ip_first;
+
+-- name: peer_ranges_6
+-- The same for IPv6.
+SELECT ip6_first, ip6_last FROM peer
+WHERE interface = ? AND ip6_first IS NOT NULL ORDER BY ip6_first;
+
+-- name: peer_indexes
+-- What is rebuilt faster than kept while a snapshot is loaded.
+SELECT name, sql FROM sqlite_schema
+WHERE type = 'index' AND tbl_name = 'peer' AND sql IS NOT NULL;
 
 -- name: peer_all
 -- Every peer, in order of keys; for snapshots.

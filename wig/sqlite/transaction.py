@@ -8,13 +8,16 @@ Entries wait in memory until `flush`, and so do the new peers in the view.
 """
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from wig import errors, log
-from wig.log import Entry, Record
+from wig.log import Entry, Fork, Record
 from wig.ops import Op
-from wig.sqlite import crash, meta, rows, sql
+from wig.sqlite import connections, crash, meta, rows, sql
 from wig.sqlite.view import View
 
 PENDING_ENTRIES_MAX = 10_000  # entries that wait for `flush`; 5 MB
@@ -33,6 +36,18 @@ class Transaction:
         self._entries: list[tuple[int, int, bytes, bytes]] = []
         self._data_version = self._read_data_version()
         self._saved: tuple[meta.Head, int] | None = None
+
+    @contextmanager
+    def writing(self, path: Path) -> Iterator[None]:
+        """Begin, and commit when the block ends or undo everything when it fails."""
+        with connections.translated(path):
+            try:
+                self.begin()
+                yield
+                self.commit()
+            except BaseException:
+                self.rollback()
+                raise
 
     def begin(self) -> None:
         """Start writing, with what is in the file now."""
@@ -54,9 +69,18 @@ class Transaction:
         """Apply an entry that an upstream decided; raise `Unsupported` if it is not understood."""
         if record.seq != self.head.seq + 1:
             raise errors.Damaged(f"log: entry {record.seq} follows entry {self.head.seq}")
+        if log.chain(self.head.digest, record.payload) != record.digest:
+            raise errors.Damaged(f"log: entry {record.seq} does not match its digest")
         entry = decode_entry(record)
         self.view.apply_op(entry.op, epoch, record.seq)
         self._store(record.seq, rows.micros(entry.time), record.payload, record.digest)
+
+    def begin_epoch(self, epoch: str) -> None:
+        """Leave the current epoch for another one, here."""
+        head = self.head
+        fork = Fork(epoch=epoch, parent=head.epoch, seq=head.seq, digest=head.digest.hex())
+        meta.add_fork(self.connection, fork)
+        head.epoch = epoch
 
     def _store(self, seq: int, time: int, payload: bytes, digest: bytes) -> None:
         self._entries.append((seq, time, payload, digest))
