@@ -26,7 +26,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as _Subscription
 
-from bridge import subjects, transport
+from bridge import frames, subjects, transport
 from bridge.options import Options
 from wig import errors
 
@@ -57,6 +57,11 @@ class NoAnswer(errors.Unknown):
     """Sent, but no answer came in time."""
 
 
+def is_no_responders(message: Message) -> bool:
+    """Say whether an answer is the server's own, because nobody listens."""
+    return (message.headers or {}).get("Status") == STATUS_NO_RESPONDERS
+
+
 class Subscription:
     """Interest in a subject; it outlives the client that it was made with."""
 
@@ -79,6 +84,7 @@ class Connection:
         """Connect nothing yet."""
         self.options = options
         self._client: Client | None = None
+        self._pipe: transport.Transport | None = None
         self._subscriptions: list[Subscription] = []
         self._on_up: list[Callable[[], None]] = []
         self._on_down: list[Callable[[], None]] = []
@@ -121,6 +127,22 @@ class Connection:
 
     # -- sending
 
+    def send(self, frames: bytes) -> None:
+        """Send messages that `frames.message` made, now and in order; or raise `Disconnected`.
+
+        It goes past nats-py's queue of pending commands, straight to the socket: that spares a
+        task switch for each, and nothing is ever kept for later.
+        """
+        self._connected()
+        assert self._pipe is not None
+        self._pipe.send(frames)
+
+    async def room(self) -> None:
+        """Wait until most of what was sent has left this process; for senders in bulk."""
+        if self._pipe is not None:
+            with suppress(OSError):  # the next `send` says it
+                await self._pipe.room()
+
     async def publish(
         self,
         subject: str,
@@ -130,12 +152,14 @@ class Connection:
         headers: dict[str, str] | None = None,
     ) -> None:
         """Send one message; raise `Disconnected` when it was not, `TooLarge` if it never can be."""
-        try:
-            await self._connected().publish(subject, payload, reply=reply, headers=headers)
-        except nats.errors.MaxPayloadError:
-            raise errors.TooLarge(f"message: {len(payload)} bytes are over the limit") from None
-        except nats.errors.Error as error:
-            raise Disconnected from error
+        head = frames.headers(headers) if headers else b""
+        client = self._connected()
+        if len(head) + len(payload) > client.max_payload:
+            # The server would close the connection.
+            raise errors.TooLarge(
+                f"message: {len(head) + len(payload)} bytes are more than {client.max_payload}"
+            )
+        self.send(frames.message(subject, payload, reply=reply, head=head))
 
     def expect_answer(self) -> tuple[str, asyncio.Future[Message]]:
         """Return a new inbox and the future of the message that arrives there.
@@ -172,8 +196,7 @@ class Connection:
             raise NoAnswer(f"no answer within {timeout_s:g} s") from None
         finally:
             future.cancel()
-        headers = answer.headers
-        if headers and headers.get("Status") == STATUS_NO_RESPONDERS:
+        if is_no_responders(answer):
             raise NoResponders
         return answer
 
@@ -220,8 +243,8 @@ class Connection:
         `Unavailable`: not reachable. `Denied`: the credentials are refused. `Unsupported`: the
         server is too old.
         """
-        client = await transport.connect(self.options, self._note, self._broke, ATTEMPT_S)
-        self._client = client
+        client, pipe = await transport.connect(self.options, self._note, self._broke, ATTEMPT_S)
+        self._client, self._pipe = client, pipe
         self._inbox = self.new_inbox()
         try:
             await client.subscribe(f"{self._inbox}.*", cb=self._answered)
@@ -273,14 +296,15 @@ class Connection:
     async def _drop(self) -> None:
         """Throw the client away, and tell everybody who waits for something."""
         client, self._client = self._client, None
+        pipe, self._pipe = self._pipe, None
         self._up.clear()
         for future in list(self._answers.values()):
             if not future.done():
                 future.set_exception(NoAnswer("the connection broke"))
         for callback in self._on_down:
             callback()
-        if client is not None:
-            await transport.discard(client, CLOSE_S)
+        if client is not None and pipe is not None:
+            await transport.discard(client, pipe, CLOSE_S)
 
     async def close(self) -> None:
         """Send what is waiting to be sent, and disconnect for good."""

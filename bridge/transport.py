@@ -30,7 +30,11 @@ AUTHORIZATION = "authorization violation"  # nats-server, server/errors.go; nats
 
 
 class Transport(TcpTransport):
-    """TCP or TLS that can be cut."""
+    """TCP or TLS that can be written to directly, and cut."""
+
+    def __init__(self) -> None:
+        """Connect nothing yet."""
+        super().__init__()  # type: ignore[no-untyped-call]
 
     async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
         """Connect, and bound how long sent data may stay unacknowledged."""
@@ -38,6 +42,16 @@ class Transport(TcpTransport):
         assert self._bare_io_writer is not None
         endpoint = self._bare_io_writer.get_extra_info("socket")
         endpoint.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS_MAX)
+
+    def send(self, frames: bytes) -> None:
+        """Write whole frames of the protocol now; what the socket does not take is buffered."""
+        assert self._io_writer is not None, "not connected"
+        self._io_writer.write(frames)
+
+    async def room(self) -> None:
+        """Wait until most of what was written has been taken by the socket."""
+        if self._io_writer is not None:
+            await self._io_writer.drain()
 
     def abort(self) -> None:
         """Cut the connection without waiting for anything."""
@@ -51,14 +65,15 @@ async def connect(
     note: Callable[[Exception], Awaitable[None]],
     broke: Callable[[], Awaitable[None]],
     timeout_s: float,
-) -> Client:
-    """Return a connected client, or raise `Unavailable`, `Denied` or `Unsupported`.
+) -> tuple[Client, Transport]:
+    """Return a connected client and its transport; raise `Unavailable`, `Denied`, `Unsupported`.
 
     `note` hears of errors besides, `broke` is called once when the client broke.
     """
     client = Client()
     # nats-py has no public way to pass a transport.
-    client._transport = Transport()  # type: ignore[no-untyped-call]  # noqa: SLF001
+    pipe = Transport()
+    client._transport = pipe  # noqa: SLF001
     tls = _tls(options)
     seen: list[Exception] = []
 
@@ -87,12 +102,12 @@ async def connect(
             )
         _check(client, options)
     except (OSError, nats.errors.Error, errors.WigError) as error:
-        await discard(client, timeout_s)
+        await discard(client, pipe, timeout_s)
         raise _translated(error, seen[0] if seen else error, options) from error
     except BaseException:
-        await discard(client, timeout_s)
+        await discard(client, pipe, timeout_s)
         raise
-    return client
+    return client, pipe
 
 
 def _check(client: Client, options: Options) -> None:
@@ -144,11 +159,9 @@ async def finish(client: Client, timeout_s: float) -> None:
             await client.close()
 
 
-async def discard(client: Client, timeout_s: float) -> None:
+async def discard(client: Client, pipe: Transport, timeout_s: float) -> None:
     """Throw a client away, however broken it is."""
-    transport = client._transport  # noqa: SLF001
-    if isinstance(transport, Transport):
-        transport.abort()
+    pipe.abort()
     with suppress(TimeoutError, OSError, nats.errors.Error):
         async with asyncio.timeout(timeout_s):
             await client.close()

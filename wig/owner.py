@@ -1,0 +1,245 @@
+"""The owner of a stream as a state machine: what happened in, what to do out.
+
+Called by `bridge.publisher`, which does what it says and tells it what came of it. A node's log is
+published in one stream, whose sequence is the entries'. Somebody else may have written to it: an
+earlier run of this node, a second process, or this node's own future, when its database has been
+restored from a backup. So the stream is claimed before it is compared, and compared before
+anything is published.
+
+    start ──▶ claim ──▶ compare ──▶ publish ◀──▶ look (after a doubt), compare
+                │          │                        │
+                └── gone, or not our past ──▶ begin a new stream, in a new epoch
+                                                    └── somebody else's ──▶ stop
+
+**Invariant:** nothing is published to a stream that differs from the log, or that carries another
+instance's subject.
+"""
+
+from typing import NamedTuple, assert_never
+
+REPUBLISHED_MAX = 50_000
+"""How many old entries a new stream gets at most: 2 s of publishing, during which no command is
+acknowledged. Whoever is further behind is better off with a snapshot."""
+
+
+class Log(NamedTuple):
+    """What the database has."""
+
+    base: int
+    """The entry before the oldest one kept; its digest is still known."""
+    head: int
+
+
+# -- what happened
+
+
+class Opened(NamedTuple):
+    """The node starts. `generation` is that of its stream, empty if it never had one."""
+
+    generation: str
+    log: Log
+    strangers: bool
+    """Whether the server has other streams of this node."""
+
+
+class Found(NamedTuple):
+    """The stream is there, after a `Claim` or a `Look`."""
+
+    owner: str
+    """The instance in the stream's subject."""
+    displaced: str
+    """After a claim: the instance that had it before. After a look: empty."""
+    first: int
+    last: int
+    """`first - 1`: the stream is empty."""
+    log: Log
+
+
+class Gone(NamedTuple):
+    """The stream is not there."""
+
+    log: Log
+    strangers: bool
+
+
+class Compared(NamedTuple):
+    """An entry of the stream against the log's: the same digest, or None: one of them has none."""
+
+    seq: int
+    same: bool | None
+
+
+class Begun(NamedTuple):
+    """A new stream is there, with our subject."""
+
+    first: int
+
+
+class Doubted(NamedTuple):
+    """An entry was refused or not acknowledged in time, or the connection broke."""
+
+
+Event = Opened | Found | Gone | Compared | Begun | Doubted
+
+
+# -- what to do
+
+
+class Claim(NamedTuple):
+    """Make the stream accept our subject only, then look at it."""
+
+
+class Look(NamedTuple):
+    """Look at the stream."""
+
+
+class Compare(NamedTuple):
+    """Read one entry's digest from the stream and compare it to the log's."""
+
+    seq: int
+
+
+class Begin(NamedTuple):
+    """Commit a new generation, and then create its stream. Never under an old name."""
+
+    first: int
+    mint: bool
+    """Begin a new epoch before: the stream's past is unknown, or not ours."""
+    lost: tuple[int, int] | None
+    """Acknowledged entries that this database does not have, for the operator; None: unknown."""
+
+
+class Retire(NamedTuple):
+    """Delete the node's other streams."""
+
+
+class Publish(NamedTuple):
+    """Publish every entry after this one, and those to come."""
+
+    after: int
+
+
+class Stop(NamedTuple):
+    """Somebody else owns the stream: write nothing more."""
+
+    reason: str
+
+
+Action = Claim | Look | Compare | Begin | Retire | Publish | Stop
+
+Actions = tuple[Action, ...]
+
+
+class Owner:
+    """One process's relation to its stream. It asks for one thing at a time."""
+
+    def __init__(self, instance: str) -> None:
+        """`instance` is random per process start."""
+        self._instance = instance
+        self._displaced = ""
+        self._claimed = False
+        """Whether the stream has been ours in this process: from then on, what does not fit is
+        another writer's doing, and never a reason for a new epoch."""
+        self._publishing = False
+        self._found: Found | None = None
+        self._same = 0
+        """While the fork is searched: the stream is ours up to here, as far as is known…"""
+        self._differs = 0
+        """… and differs from here; 0: nothing known to differ."""
+
+    def handle(self, event: Event) -> Actions:
+        """Return what to do about `event`."""
+        actions: Actions
+        match event:
+            case Opened():
+                actions = self._opened(event)
+            case Found():
+                actions = self._claim_again(event) or self._find(event)
+            case Gone():
+                actions = self._gone(event)
+            case Compared():
+                actions = self._compared(event)
+            case Begun():
+                self._claimed = self._publishing = True
+                actions = (Retire(), Publish(event.first - 1))
+            case Doubted():
+                actions = (Look(),) if self._publishing else ()  # else it is looking already
+                self._publishing = False
+            case _:
+                assert_never(event)
+        return actions
+
+    def _opened(self, event: Opened) -> Actions:
+        if event.generation:
+            return (Claim(),)
+        # Never published, unless this is an old copy of a database that was: then streams exist.
+        return (_begin(event.log, mint=event.strangers),)
+
+    def _gone(self, event: Gone) -> Actions:
+        if self._claimed and event.strangers:
+            # Another primary began its own stream and deleted ours.
+            return (Stop("another instance has replaced the stream"),)
+        return (_begin(event.log, mint=True),)
+
+    def _claim_again(self, event: Found) -> Actions:
+        if event.owner == self._instance:
+            return ()
+        if event.owner == self._displaced:
+            # Nobody claims twice: the server has lost our claim in a crash.
+            return (Claim(),)
+        return (Stop(f"instance {event.owner} has claimed the stream"),)
+
+    def _find(self, event: Found) -> Actions:
+        self._displaced = event.displaced or self._displaced
+        self._found = event
+        self._differs = 0
+        first, last, log = event.first, event.last, event.log
+        common = min(last, log.head)
+        if common < log.base:
+            return self._unknown()
+        if common < first:
+            # Nothing to compare: it is empty, or begins after our head.
+            return self._publish(last) if last <= log.head else self._not_ours(log.head + 1)
+        self._same = max(first, log.base) - 1
+        return (Compare(common),)
+
+    def _compared(self, event: Compared) -> Actions:
+        found = self._found
+        assert found is not None, "compared before it was found"
+        if event.same is None:
+            return self._unknown()
+        if event.same:
+            self._same = event.seq
+        else:
+            self._differs = event.seq
+        if not self._differs:
+            if event.seq == found.last:
+                return self._publish(found.last)
+            return self._not_ours(event.seq + 1)
+        if self._claimed or self._differs - self._same <= 1:
+            return self._not_ours(self._differs)
+        return (Compare((self._same + self._differs) // 2),)
+
+    def _publish(self, after: int) -> Actions:
+        retire = () if self._claimed else (Retire(),)
+        self._claimed = self._publishing = True
+        return (*retire, Publish(after))
+
+    def _not_ours(self, first_lost: int) -> Actions:
+        """Act on a stream that has entries which the log does not have."""
+        found = self._found
+        assert found is not None, "judged before it was found"
+        if self._claimed:
+            return (Stop("the stream has entries that this node did not write"),)
+        return (_begin(found.log, mint=True, lost=(first_lost, found.last)),)
+
+    def _unknown(self) -> Actions:
+        """Act on a stream that cannot be compared to the log."""
+        found = self._found
+        assert found is not None, "judged before it was found"
+        return (_begin(found.log, mint=True),)
+
+
+def _begin(log: Log, *, mint: bool, lost: tuple[int, int] | None = None) -> Begin:
+    first = max(log.base, log.head - REPUBLISHED_MAX) + 1
+    return Begin(first=first, mint=mint, lost=lost)
