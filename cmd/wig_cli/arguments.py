@@ -1,0 +1,116 @@
+"""Parsers that load their group only when it is called, and complain in the words of wig.
+
+Called by `main` and by each group's module. **Invariant:** only the standard library is
+imported here, so that `wig --help` costs next to nothing.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+from wig_cli import settings
+
+COMMON = (
+    "server", "token_file", "identity", "tls_ca", "tls_cert", "tls_key", "config", "output",
+    "timeout",
+)  # fmt: skip
+
+
+class UsageError(Exception):
+    """The command line is wrong: exit code 2."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        """Keep the sentence and what to do now."""
+        self.message = message
+        self.hint = hint
+        super().__init__(message)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that fills itself on first use and raises `UsageError`."""
+
+    def __init__(self, *, load: str | None = None, **options: Any) -> None:
+        """Remember where a group's arguments are defined, as `module:function`."""
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **options)
+        self._load = load
+
+    def fill(self) -> None:
+        """Add the arguments of the group; the second call does nothing."""
+        if self._load is not None:
+            (module, _, function), self._load = self._load.partition(":"), None
+            getattr(import_module(module), function)(self)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Fill, then parse."""
+        self.fill()
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage: the answer to a mistake is one line and a hint."""
+        raise UsageError(_in_our_words(message), hint=f"{self.prog} --help")
+
+
+def _in_our_words(message: str) -> str:
+    """Turn argparse's `argument --port: invalid int value: 'x'` into `--port: …`."""
+    text = message.removeprefix("argument ")
+    if text.startswith("the following arguments are required: "):
+        names = text.partition(": ")[2]
+        return f"{names}: needed, but not given"
+    return text
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Add what every command takes, before and after its name."""
+    group = parser.add_argument_group("common options")
+    settings.add(group, *COMMON)
+    group.add_argument(
+        "-v",
+        "--verbose",
+        action="count",
+        default=argparse.SUPPRESS,
+        help="say more; -vv: everything",
+    )
+
+
+def verbs(parser: argparse.ArgumentParser) -> Any:
+    """Start the list of a group's verbs."""
+    parser.set_defaults(run=None, parser=parser)
+    return parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+
+
+def verb(
+    group: Any,
+    name: str,
+    run: Callable[..., Any],
+    *,
+    help: str,
+    examples: Sequence[str] = (),
+    text: str = "",
+    remote: bool = True,
+) -> Parser:
+    """Add a verb to its group and return its parser.
+
+    `run` is called with (session, options) when `remote`, else with (options).
+    """
+    parser: Parser = group.add_parser(name, help=help)
+    describe(parser, run, help=help, examples=examples, text=text, remote=remote)
+    return parser
+
+
+def describe(
+    parser: argparse.ArgumentParser,
+    run: Callable[..., Any],
+    *,
+    help: str,
+    examples: Sequence[str] = (),
+    text: str = "",
+    remote: bool = False,
+) -> None:
+    """Say what a parser is for and what it runs."""
+    parser.description = f"{help[0].upper()}{help[1:]}.\n{text and chr(10) + text.strip()}"
+    if examples:
+        parser.epilog = "examples:\n" + "\n".join(f"  {line}" for line in examples)
+    parser.set_defaults(run=run, remote=remote, parser=parser)
+    add_common(parser)

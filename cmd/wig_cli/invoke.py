@@ -1,0 +1,63 @@
+"""Running one command: from its result or its failure to an exit code.
+
+Called by `main` when the command line made sense. Every failure becomes one line and a hint; a
+traceback is a defect, and is shown with `-v` only.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from importlib import import_module
+
+from wig import errors
+from wig_cli import output
+from wig_cli.arguments import UsageError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_UNREACHABLE = 3
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE: `wig peer list | head` is no failure of ours
+
+
+def invoke(options: argparse.Namespace) -> int:
+    """Run `options.run` and return the exit code."""
+    _start_logging(getattr(options, "verbose", 0))
+    try:
+        code = _run(options)
+        sys.stdout.flush()
+    except UsageError as error:
+        output.failure(options, code="usage", message=error.message, hint=error.hint)
+        return EXIT_USAGE
+    except errors.WigError as error:
+        output.failure(
+            options, code=error.code, message=error.message, field=error.field, hint=error.hint
+        )
+        return EXIT_UNREACHABLE if isinstance(error, errors.Temporary) else EXIT_FAILED
+    except BrokenPipeError:
+        # The reader went away; without this, Python complains again when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE_CLOSED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        output.failure(options, code="unusable", message=message)
+        return EXIT_FAILED
+    return code
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.remote:
+        remote = import_module("wig_cli.remote")
+        result = asyncio.run(remote.call(options))
+    else:
+        result = options.run(options)
+    return result if isinstance(result, int) else 0
+
+
+def _start_logging(verbose: int) -> None:
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")

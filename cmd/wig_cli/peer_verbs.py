@@ -1,0 +1,241 @@
+"""What the verbs of `wig peer` do. Called by the parsers that `peers` makes."""
+
+import argparse
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET
+
+from wig import errors, keys, x25519
+from wig.addresses import parse_cidr
+from wig.commands import AUTO, CreatePeer, DeletePeer, UpdatePeer
+from wig_cli import inputs, objects, output, private_files, quick
+from wig_cli.arguments import UsageError
+
+if TYPE_CHECKING:
+    from wig_cli.remote import Session
+
+COLUMNS = ("public_key", "interface", "ip", "ip6", "name", "enabled", "expire")
+FIELDS = (*objects.DEFAULTS["peer"], "preshared_key")
+PAGE_PEERS = 1000
+
+
+async def run_create(session: "Session", options: argparse.Namespace) -> None:
+    """Create a peer, and print the configuration if its private key is known here."""
+    private = options.private_key
+    if not options.public_key and private is None:
+        if options.request:
+            raise UsageError(
+                "--request: needs --public-key or --private-key-file",
+                hint="keys that are made anew would not be those of the first request",
+            )
+        private = inputs.new_private_key()
+    if private is None and (options.qr or options.config_out):
+        raise UsageError(
+            "--qr, --config-out: need the private key", hint="leave --public-key out, or use"
+            " --private-key-file",
+        )  # fmt: skip
+    connection = await _connection(session, options) if private else None
+    preshared = inputs.new_preshared_key() if options.preshared_key else options.preshared
+    command = CreatePeer(
+        request=options.request,
+        interface=options.interface,
+        public_key=options.public_key or x25519.public_key(private),
+        ip=_wanted(options.ip),
+        ip6=_wanted(options.ip6),
+        preshared_key=preshared,
+        name=options.name,
+        description=options.description,
+        expire=options.expire,
+        enabled=not options.disabled,
+        outside_pool=options.outside_pool,
+    )
+    with _config_file(options) as write:
+        result = await _create(session, command)
+        text = None
+        if connection is not None:
+            text = quick.configuration(
+                result["peer"], connection[0], connection[1],
+                private_key=private.reveal(), preshared_key=_revealed(preshared),
+            )  # fmt: skip
+            write(text)
+    _report_created(options, result, text)
+
+
+async def _create(session: "Session", command: CreatePeer) -> dict[str, Any]:
+    try:
+        result = await session.command("peer.create", command)
+    except errors.Unknown as error:
+        error.hint = f"`wig peer show {command.public_key}` says whether it was created"
+        raise
+    return objects.changed("peer", result)
+
+
+@contextmanager
+def _config_file(options: argparse.Namespace) -> Iterator[Callable[[str], None]]:
+    """Return what writes the configuration, after making sure that it can be written."""
+    path = options.config_out
+    if path is None:
+        yield lambda _: None
+        return
+    with private_files.reserved(path, "--config-out"):
+        yield lambda text: private_files.replace(path, text)
+
+
+def _revealed(secret: keys.Secret | None) -> str | None:
+    return None if secret is None else secret.reveal()
+
+
+def _wanted(address: str | None) -> str | None:
+    return AUTO if address is None else inputs.address(address)
+
+
+def _report_created(options: argparse.Namespace, result: dict[str, Any], text: str | None) -> None:
+    if output.is_json(options):
+        output.document(result if text is None else result | {"configuration": text})
+        return
+    peer = result["peer"]
+    output.note(f"{'unchanged' if result['unchanged'] else 'created'}: peer {peer['public_key']}")
+    if text is None or options.config_out:
+        output.fields(peer, FIELDS)
+    if text is not None:
+        _show_configuration(options, text)
+
+
+def _show_configuration(options: argparse.Namespace, text: str) -> None:
+    if options.qr:
+        import_module("segno").make(text, error="l").terminal(compact=True)
+    elif options.config_out:
+        output.note(f"configuration: {options.config_out}")
+    else:
+        sys.stdout.write(text)
+
+
+async def _connection(
+    session: "Session", options: argparse.Namespace
+) -> tuple[dict[str, Any], quick.Connection]:
+    """Return the interface and how its clients reach it."""
+    if not options.endpoint:
+        raise UsageError(
+            "--endpoint: needed for a configuration, but not given",
+            hint="the host name or address of a gateway; also WIG_ENDPOINT, or endpoint in the"
+            " file of --config",
+        )
+    found = await session.query("interface.show", {"name": options.interface, "secrets": False})
+    interface = objects.complete("interface", found["interface"])
+    return interface, quick.Connection(options.endpoint, _allowed(options.allowed, interface))
+
+
+def _allowed(choice: str, interface: dict[str, Any]) -> Sequence[str]:
+    if choice == "full":
+        return quick.FULL_TUNNEL
+    if choice == "split":
+        return [parse_cidr(text, "addresses").network for text in interface["addresses"]]
+    return inputs.split([choice])
+
+
+async def run_config(session: "Session", options: argparse.Namespace) -> None:
+    """Print the configuration of a peer."""
+    found = await session.query("peer.show", {"public_key": options.public_key, "secrets": True})
+    peer = objects.complete("peer", found["peer"])
+    _check_pair(options.private_key, peer["public_key"])
+    options.interface = peer["interface"]
+    interface, connection = await _connection(session, options)
+    text = quick.configuration(
+        peer, interface, connection,
+        private_key=_revealed(options.private_key),
+        preshared_key=peer.get("preshared_key"),
+    )  # fmt: skip
+    with _config_file(options) as write:
+        write(text)
+    if output.is_json(options):
+        output.document({"configuration": text})
+        return
+    _show_configuration(options, text)
+
+
+def _check_pair(private: keys.PrivateKey | None, public: str) -> None:
+    if private is not None and x25519.public_key(private) != public:
+        raise errors.Invalid(
+            f"--private-key-file: is not the private key of {errors.quoted(public)}",
+            field="private_key",
+        )
+
+
+async def pages(
+    session: "Session", interface: str | None, limit: int | None = None, *, secrets: bool = False
+) -> AsyncIterator[list[dict[str, Any]]]:
+    """Yield all peers by public key, a page at a time."""
+    after: str | None = None
+    left = sys.maxsize if limit is None else limit
+    while left > 0:
+        body: dict[str, Any] = {"limit": min(PAGE_PEERS, left)}
+        body |= {"after": after} if after else {}
+        body |= {"interface": interface} if interface else {}
+        body |= {"secrets": True} if secrets else {}
+        page = await session.query("peer.list", body)
+        peers = [objects.complete("peer", one) for one in page["peers"]]
+        yield peers
+        left -= len(peers)
+        after = page.get("next")
+        if not after:
+            return
+
+
+async def run_list(session: "Session", options: argparse.Namespace) -> None:
+    """List peers as they come, in constant memory."""
+    if options.limit is not None and options.limit < 1:
+        raise UsageError(f"--limit: '{options.limit}' must be at least 1")
+    found = pages(session, options.interface, options.limit)
+    if output.is_json(options):
+        await output.array("peers", found)
+        return
+    table = output.Table(*COLUMNS)
+    async for page in found:
+        table.rows([[one[name] for name in COLUMNS] for one in page])
+
+
+async def run_show(session: "Session", options: argparse.Namespace) -> None:
+    """Show one peer."""
+    body = {"public_key": options.public_key, "secrets": options.secrets}
+    found = await session.query("peer.show", body)
+    peer = objects.complete("peer", found["peer"])
+    if output.is_json(options):
+        output.document({"peer": peer})
+    else:
+        output.fields(peer, FIELDS)
+
+
+async def run_update(session: "Session", options: argparse.Namespace) -> None:
+    """Change fields of a peer."""
+    given = vars(options)
+    command = UpdatePeer(
+        request=options.request,
+        public_key=options.public_key,
+        ip=given.get("ip", UNSET),
+        ip6=given.get("ip6", UNSET),
+        preshared_key=given.get("preshared", UNSET),
+        name=given.get("name", UNSET),
+        description=given.get("description", UNSET),
+        expire=given.get("expire", UNSET),
+        enabled=given.get("enabled", UNSET),
+        outside_pool=options.outside_pool,
+        revision=options.revision,
+    )
+    result = objects.changed("peer", await session.command("peer.update", command))
+    if output.is_json(options):
+        output.document(result)
+        return
+    output.note(f"{'unchanged' if result['unchanged'] else 'updated'}: {options.public_key}")
+    output.fields(result["peer"], FIELDS)
+
+
+async def run_delete(session: "Session", options: argparse.Namespace) -> None:
+    """Delete a peer."""
+    command = DeletePeer(
+        request=options.request, public_key=options.public_key, revision=options.revision
+    )
+    output.deleted(options, await session.command("peer.delete", command))

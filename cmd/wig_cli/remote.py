@@ -1,0 +1,68 @@
+"""Commands and queries over the bus, for one run of the program.
+
+Loaded by `invoke` for the commands that need it: it brings asyncio and nats-py.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+# nats-py imports aiohttp for WebSockets, which we do not use: 100 ms of CPU in each command.
+sys.modules.setdefault("aiohttp", None)  # type: ignore[arg-type]
+
+from bridge import client, credentials  # noqa: E402
+from bridge.options import Options  # noqa: E402
+from wig.commands import AnyCommand  # noqa: E402
+
+IDENTITY_DEFAULT = "admin"
+"""Who one is without a token, where the server asks for none."""
+
+
+class Session:
+    """The primary, as the command modules see it: dictionaries, and wig's errors."""
+
+    def __init__(self, inner: client.Client, timeout_s: float) -> None:
+        """Use `call`."""
+        self._inner = inner
+        self._timeout_s = timeout_s
+
+    @property
+    def payload_limit(self) -> int:
+        """How many bytes one command may have."""
+        return self._inner.payload_limit
+
+    async def command(self, verb: str, command: AnyCommand) -> dict[str, Any]:
+        """Have the primary do something, for good; raises what it raised."""
+        reply = await self._inner.command(verb, command, timeout_s=self._timeout_s)
+        return reply.ok or {}
+
+    async def query(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Ask the primary something."""
+        reply = await self._inner.query(verb, body, timeout_s=self._timeout_s)
+        return reply.ok or {}
+
+
+def bus_options(options: argparse.Namespace, *, name: str = "wig") -> Options:
+    """Return how to come to the bus; raises `Unusable` if the token cannot be read."""
+    token = credentials.read(Path(options.token_file)) if options.token_file else None
+    return Options(
+        identity=options.identity or (token.id if token else IDENTITY_DEFAULT),
+        server=options.server,
+        user=token.id if token else None,
+        password=token.secret if token else "",
+        ca=_path(options.tls_ca),
+        certificate=_path(options.tls_cert),
+        key=_path(options.tls_key),
+        name=name,
+    )
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+async def call(options: argparse.Namespace) -> Any:
+    """Connect, run the command, disconnect."""
+    async with client.connect(bus_options(options)) as inner:
+        return await options.run(Session(inner, options.timeout), options)

@@ -1,0 +1,176 @@
+"""Settings of the deployment: flags, then environment (`WIG_…`), then a TOML file, then defaults.
+
+Called by `arguments` (which adds them as options) and `invoke` (which resolves them). Only what
+describes the deployment is a setting; the fields of objects are plain options, so that no stray
+environment variable can name a peer.
+
+A running `wig up` leaves `client.toml` in its state directory: the lowest layer, which lets the
+other commands on the same host find it. It is ignored when `--server` comes from anywhere else,
+so that a credential never goes to a server that it was not made for.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+STATE_DIR_DEFAULT = "/var/lib/wig"
+CONFIG_DEFAULT = "/etc/wig/wig.toml"
+CLIENT_FILE = "client.toml"
+
+
+class Setting(NamedTuple):
+    """One setting; its name is the TOML key, `--name` the flag, `WIG_NAME` the variable."""
+
+    help: str
+    default: Any = None
+    metavar: str = "TEXT"
+    kind: Callable[[str], Any] = str
+    choices: tuple[str, ...] | None = None
+    secret_path: bool = False
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise ValueError(text)
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not number > 0:
+        raise ValueError(text)
+    return number
+
+
+def _flag(text: str) -> bool:
+    value = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if text.lower() not in value:
+        raise ValueError(text)
+    return value[text.lower()]
+
+
+RULES: dict[Callable[[str], Any], str] = {
+    int: "is not a whole number",
+    _port: "is not a port: a port is 0–65535",
+    _seconds: "is not a number of seconds above 0",
+    _flag: "is neither true nor false",
+}
+"""What to say when a value does not parse."""
+
+SETTINGS: dict[str, Setting] = {
+    "server": Setting("URL of the NATS server", "nats://127.0.0.1:4222", "URL"),
+    "token_file": Setting('file with the token, {"id", "secret"}', None, "FILE"),
+    "identity": Setting("who to be on the bus; else who the token says", None, "ID"),
+    "tls_ca": Setting(
+        "certificates of the authorities that the server may be signed by", None, "FILE"
+    ),
+    "tls_cert": Setting("our certificate", None, "FILE"),
+    "tls_key": Setting("the private key of our certificate", None, "FILE"),
+    "config": Setting("TOML file with settings", None, "FILE"),
+    "output": Setting("how results are printed", "table", "table|json", choices=("table", "json")),
+    "state_dir": Setting("directory of everything that `wig up` keeps", STATE_DIR_DEFAULT, "DIR"),
+    "endpoint": Setting("host name or address that clients connect to", None, "HOST"),
+    "db": Setting("the database's file", None, "FILE"),
+    "name": Setting("this node's name: letters, digits, _ and -", None, "NAME"),
+    "follow": Setting("the node to follow, NODE or NODE@DOMAIN", None, "NODE"),
+    "domain": Setting("JetStream domain of the server", None, "DOMAIN"),
+    "run_dir": Setting("directory for what must not survive a reboot", "/run/wig", "DIR"),
+    "wireguard": Setting(
+        "which WireGuard", "auto", "auto|kernel|userspace", choices=("auto", "kernel", "userspace")
+    ),
+    "timeout": Setting("seconds to wait for an answer", 10.0, "SECONDS", _seconds),
+}
+"""Every setting there is; a TOML file may have these keys and no others."""
+
+
+class SettingError(Exception):
+    """A setting has a value that it cannot have: exit code 2."""
+
+
+def add(parser: Any, *names: str) -> None:
+    """Add settings as options without a default: an absent option is looked up elsewhere."""
+    for name in names:
+        setting = SETTINGS[name]
+        default = "" if setting.default is None else f", default {setting.default}"
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=name,
+            metavar=setting.metavar,
+            default=argparse.SUPPRESS,
+            help=f"{setting.help} ({variable(name)}{default})",
+        )
+
+
+def variable(name: str) -> str:
+    """Return the name of a setting's environment variable."""
+    return f"WIG_{name.upper()}"
+
+
+def resolve(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
+    """Fill in every setting that the command line left open, and check those that it gave.
+
+    Raises `SettingError` naming where the wrong value came from.
+    """
+    given = vars(options)
+    layers: list[tuple[str, Mapping[str, Any]]] = [
+        ("--{flag}", {name: given[name] for name in SETTINGS if name in given}),
+        (
+            "{variable}",
+            {n: environment[variable(n)] for n in SETTINGS if environment.get(variable(n))},
+        ),
+    ]
+    config = _first(layers, "config")
+    if config is not None:
+        layers.append((f"{config}: {{name}}", _read(config)))
+    elif Path(CONFIG_DEFAULT).exists():
+        layers.append((f"{CONFIG_DEFAULT}: {{name}}", _read(CONFIG_DEFAULT)))
+    if _first(layers, "server") is None:
+        path = Path(_first(layers, "state_dir") or STATE_DIR_DEFAULT) / CLIENT_FILE
+        if os.access(path, os.R_OK):
+            layers.append((f"{path}: {{name}}", _read(str(path))))
+    for name, setting in SETTINGS.items():
+        value = setting.default
+        for where, layer in layers:
+            if name in layer:
+                label = where.format(
+                    flag=name.replace("_", "-"), variable=variable(name), name=name
+                )
+                value = _checked(setting, layer[name], label)
+                break
+        given[name] = value
+
+
+def _first(layers: list[tuple[str, Mapping[str, Any]]], name: str) -> Any:
+    return next((layer[name] for _, layer in layers if name in layer), None)
+
+
+def _checked(setting: Setting, value: Any, label: str) -> Any:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if setting.choices is not None and text not in setting.choices:
+        raise SettingError(f"{label}: {text!r} is not one of {', '.join(setting.choices)}")
+    try:
+        return setting.kind(text)
+    except ValueError:
+        raise SettingError(f"{label}: {text!r} {RULES[setting.kind]}") from None
+
+
+def _read(path: str) -> Mapping[str, Any]:
+    """Return the settings of a TOML file; an unknown key is an error, not a silence."""
+    toml = import_module("tomllib")
+    try:
+        with Path(path).open("rb") as file:
+            content: dict[str, Any] = toml.load(file)
+    except OSError as error:
+        raise SettingError(f"config: {path!r} cannot be read: {error.strerror}") from None
+    except toml.TOMLDecodeError as error:
+        raise SettingError(f"config: {path!r} is not TOML: {error}") from None
+    for key, value in content.items():
+        if key not in SETTINGS or key == "config":
+            raise SettingError(f"config: {path!r} has an unknown key {key!r}")
+        if isinstance(value, (dict, list)):
+            raise SettingError(f"{path}: {key}: must be one value")
+    return content

@@ -1,0 +1,91 @@
+"""Where settings come from, and which source wins."""
+
+import argparse
+
+import pytest
+
+from wig_cli import settings
+
+
+def resolved(environment=(), **given):
+    options = argparse.Namespace(**given)
+    settings.resolve(options, dict(environment))
+    return options
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A settings file that names a server."""
+    path = tmp_path / "wig.toml"
+    path.write_text('server = "nats://file:1"\ntimeout = 3\n')
+    return str(path)
+
+
+@pytest.fixture
+def local(tmp_path):
+    """The state directory of a `wig up`."""
+    (tmp_path / "client.toml").write_text('server = "nats://local:1"\ntoken_file = "local.json"\n')
+    return str(tmp_path)
+
+
+def test_flag_wins_over_environment_and_file(config):
+    """A flag is the last word."""
+    options = resolved({"WIG_SERVER": "nats://variable:1"}, server="nats://flag:1", config=config)
+
+    assert options.server == "nats://flag:1"
+
+
+def test_environment_wins_over_file(config):
+    """The environment comes before the file, and the file can be named there too."""
+    options = resolved({"WIG_SERVER": "nats://variable:1", "WIG_CONFIG": config})
+
+    assert (options.server, options.timeout) == ("nats://variable:1", 3.0)
+
+
+def test_file_wins_over_default(config):
+    """The file comes before the default."""
+    assert resolved(config=config).server == "nats://file:1"
+
+
+def test_default_without_anything():
+    """Nothing given: the server on this host, where `wig up` is not."""
+    assert resolved(state_dir="/does/not/exist").server == "nats://127.0.0.1:4222"
+
+
+def test_local_wig_up_is_found(local):
+    """What `wig up` leaves in its state directory is used when nothing else is said."""
+    options = resolved({"WIG_STATE_DIR": local})
+
+    assert (options.server, options.token_file) == ("nats://local:1", "local.json")
+
+
+def test_local_credential_is_not_sent_to_another_server(local):
+    """Naming a server means: not the one on this host, so not its credential either."""
+    options = resolved({"WIG_STATE_DIR": local}, server="nats://other:1")
+
+    assert options.token_file is None
+
+
+def test_empty_variable_is_no_value():
+    """`WIG_OUTPUT=` in a unit file is like its absence."""
+    assert resolved({"WIG_OUTPUT": ""}).output == "table"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("sever = 'x'", "unknown key 'sever'", id="unknown key"),
+        pytest.param("server = ", "is not TOML", id="no TOML"),
+        pytest.param("server = ['a']", "must be one value", id="list"),
+        pytest.param("output = 'xml'", "is not one of table, json", id="choice"),
+        pytest.param("timeout = 'x'", "is not a number of seconds", id="number"),
+    ],
+)
+def test_wrong_settings_file_is_refused(tmp_path, text, message):
+    """A mistake in the file is an error that names the file."""
+    path = tmp_path / "wig.toml"
+    path.write_text(text)
+
+    with pytest.raises(settings.SettingError, match=message) as found:
+        resolved(config=str(path))
+    assert str(path) in str(found.value)

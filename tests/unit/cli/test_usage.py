@@ -1,0 +1,117 @@
+"""Wrong usage: exit code 2, one line that names the option, and a hint."""
+
+import json
+
+import pytest
+
+from wig_cli.main import GROUPS, main, parser
+
+KEY = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
+
+WRONG = [
+    pytest.param([], "COMMAND: needed", id="no command"),
+    pytest.param(["peer"], "COMMAND: needed", id="no verb"),
+    pytest.param(["nonsense"], "'nonsense'", id="unknown command"),
+    pytest.param(["peer", "nonsense"], "'nonsense'", id="unknown verb"),
+    pytest.param(["peer", "create"], "INTERFACE: needed", id="missing argument"),
+    pytest.param(["peer", "list", "--colour"], "--colour", id="unknown option"),
+    pytest.param(["peer", "list", "--int", "wg0"], "--int", id="no abbreviations"),
+    pytest.param(
+        ["interface", "create", "wg0", "--port", "high", "--address", "10.0.0.1/24"],
+        "--port: 'high' is not a whole number", id="port is no number",
+    ),
+    pytest.param(["interface", "create", "wg0"], "--address: needed", id="no address"),
+    pytest.param(
+        ["peer", "create", "wg0", "--expire", "tomorrow"],
+        "--expire: 'tomorrow' is not a time", id="expire is no time",
+    ),
+    pytest.param(
+        ["peer", "create", "wg0", "--expire", "2030-01-31"],
+        "--expire: '2030-01-31' has no time zone", id="expire without a zone",
+    ),
+    pytest.param(
+        ["peer", "create", "wg0", "--private-key-file", "/does/not/exist"],
+        "--private-key-file: '/does/not/exist' cannot be read: No such file", id="no key file",
+    ),
+    pytest.param(
+        ["peer", "create", "wg0", "--public-key", KEY, "--private-key-file", "x"],
+        "--private-key-file:", id="two keys",
+    ),
+    pytest.param(
+        ["peer", "delete", KEY, "--request", "x" * 65], "has 65 characters", id="long request id"
+    ),
+    pytest.param(["peer", "list", "--output", "xml"], "--output: 'xml' is not one of", id="output"),
+    pytest.param(["status", "--timeout", "0"], "--timeout: '0' is not", id="time-out of 0"),
+    pytest.param(["status", "--config", "/no/file"], "config: '/no/file'", id="no settings file"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "message"), WRONG)
+def test_wrong_usage_is_exit_code_2_and_one_line(words, message, capsys):
+    """Every mistake on the command line is answered with what is wrong, never a traceback."""
+    code = main(words)
+
+    out, err = capsys.readouterr()
+    lines = err.splitlines()
+    assert code == 2
+    assert not out
+    assert lines[0].startswith("wig: ")
+    assert message in lines[0]
+    assert [line.partition(":")[0] for line in lines[1:]] in ([], ["hint"])
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_common_options_stand_before_and_after_the_command(before, capsys):
+    """`wig --output json X` and `wig X --output json` are the same."""
+    option = ["--output", "json"]
+    words = [*option, "peer", "list", "--limit", "0"] if before else ["peer", "list", "-", *option]
+
+    code = main(words)
+
+    assert code in {2, 3}
+    assert json.loads(capsys.readouterr().err)["error"]["code"] in {"usage", "unavailable"}
+
+
+def test_usage_error_in_json_is_one_object(capsys):
+    """A program reads the error as JSON when it asked for JSON."""
+    main(["peer", "create", "--output", "json"])
+
+    assert json.loads(capsys.readouterr().err) == {
+        "error": {
+            "code": "usage",
+            "message": "INTERFACE: needed, but not given",
+            "field": None,
+            "hint": "wig peer create --help",
+        }
+    }
+
+
+def every_command():
+    """Return the words of every command and verb."""
+    found = []
+    for name, choice in _choices(parser()).items():
+        choice.fill()
+        verbs = _choices(choice)
+        found += [(name, verb) for verb in verbs] or [(name,)]
+    return found
+
+
+def _choices(one):
+    return next((a.choices for a in one._actions if hasattr(a, "_choices_actions")), {})
+
+
+def test_the_table_of_commands_is_what_the_design_promises():
+    """Nothing of the documented program is missing."""
+    expected = "up init datastore gateway interface peer token status log backup verify completion"
+
+    assert set(expected.split()) <= set(GROUPS)
+
+
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_every_command_has_help(words, capsys):
+    """Each command says what it is for and exits with 0."""
+    assert main([*words, "--help"]) == 0
+
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: wig {' '.join(words)}")
+    assert "--server" in text
