@@ -36,6 +36,10 @@ class Transport(TcpTransport):
         """Connect nothing yet."""
         super().__init__()  # type: ignore[no-untyped-call]
 
+    def __bool__(self) -> bool:
+        """Be there before the connection is: nats-py would make another one."""
+        return True
+
     async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
         """Connect, and bound how long sent data may stay unacknowledged."""
         await super().connect(uri, buffer_size, connect_timeout)
