@@ -107,10 +107,11 @@ def describe(
     examples: Sequence[str] = (),
     text: str = "",
     remote: bool = False,
+    daemon: bool = False,
 ) -> None:
     """Say what a parser is for and what it runs."""
     parser.description = f"{help[0].upper()}{help[1:]}.\n{text and chr(10) + text.strip()}"
     if examples:
         parser.epilog = "examples:\n" + "\n".join(f"  {line}" for line in examples)
-    parser.set_defaults(run=run, remote=remote, parser=parser)
+    parser.set_defaults(run=run, remote=remote, daemon=daemon, parser=parser)
     add_common(parser)

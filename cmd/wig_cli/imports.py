@@ -226,7 +226,7 @@ def _open(path: str, stack: ExitStack) -> BinaryIO:
         return stack.enter_context(Path(path).open("rb"))
     except OSError as error:
         raise errors.Unusable(
-            f"file: {errors.quoted(path)} cannot be read: {error.strerror}", field="file"
+            f"file: {path!r} cannot be read: {error.strerror}", field="file"
         ) from None
 
 

@@ -76,13 +76,11 @@ def _key_file(path: str, kind: type[S]) -> S:
             with Path(path).open(encoding="ascii", errors="replace") as file:
                 text = file.read(KEY_FILE_BYTES_MAX)
     except OSError as error:
-        raise argparse.ArgumentTypeError(
-            f"{errors.quoted(path)} cannot be read: {error.strerror}"
-        ) from None
+        raise argparse.ArgumentTypeError(f"{path!r} cannot be read: {error.strerror}") from None
     try:
         return kind.parse(text.strip())
     except errors.Invalid as error:
-        raise argparse.ArgumentTypeError(f"{errors.quoted(path)} {_rule(error)}") from None
+        raise argparse.ArgumentTypeError(f"{path!r} {_rule(error)}") from None
 
 
 def _rule(error: errors.Invalid) -> str:
@@ -111,10 +109,10 @@ def split(values: Iterable[str]) -> list[str]:
 
 def request_id(text: str) -> str:
     """Return a request id."""
-    if not 0 < len(text) <= REQUEST_CHARACTERS_MAX:
+    if len(text) > REQUEST_CHARACTERS_MAX:
         raise argparse.ArgumentTypeError(
-            f"{errors.quoted(text)} has {len(text)} characters instead of"
-            f" 1 to {REQUEST_CHARACTERS_MAX}"
+            f"{errors.quoted(text)} has {len(text)} characters instead of at most"
+            f" {REQUEST_CHARACTERS_MAX}"
         )
     return text
 

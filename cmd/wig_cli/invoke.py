@@ -12,7 +12,7 @@ import sys
 from importlib import import_module
 
 from wig import errors
-from wig_cli import output
+from wig_cli import log_format, output
 from wig_cli.arguments import UsageError
 
 EXIT_FAILED = 1
@@ -21,10 +21,17 @@ EXIT_UNREACHABLE = 3
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE: `wig peer list | head` is no failure of ours
 
+EXIT_CODES: dict[type[errors.WigError], int] = {
+    errors.Fenced: 78,  # EX_CONFIG, sysexits.h: a unit must not restart it
+    errors.Temporary: EXIT_UNREACHABLE,
+    errors.WigError: EXIT_FAILED,
+}
+"""The first that fits."""
+
 
 def invoke(options: argparse.Namespace) -> int:
     """Run `options.run` and return the exit code."""
-    _start_logging(getattr(options, "verbose", 0))
+    _start_logging(options)
     try:
         code = _run(options)
         sys.stdout.flush()
@@ -35,7 +42,7 @@ def invoke(options: argparse.Namespace) -> int:
         output.failure(
             options, code=error.code, message=error.message, field=error.field, hint=error.hint
         )
-        return EXIT_UNREACHABLE if isinstance(error, errors.Temporary) else EXIT_FAILED
+        return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
     except BrokenPipeError:
         # The reader went away; without this, Python complains again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -58,6 +65,6 @@ def _run(options: argparse.Namespace) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _start_logging(verbose: int) -> None:
-    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+def _start_logging(options: argparse.Namespace) -> None:
+    verbose = getattr(options, "verbose", 0) + (1 if options.daemon else 0)
+    log_format.start((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])

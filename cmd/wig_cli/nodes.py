@@ -1,4 +1,54 @@
-"""`wig datastore` and `wig gateway`: the programs that run for ever on each host.
+"""`wig datastore` and `wig gateway`: what runs on each host until it is told to stop.
 
-Loaded by `main` when one of them is called. Flags to values; what they do is in `bridge`.
+Loaded by `main` when one of them is called: flags to values; what they do is in `bridge`.
 """
+
+import argparse
+import asyncio
+from importlib import import_module
+from pathlib import Path
+
+from wig_cli import arguments, settings
+
+
+def datastore(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `wig datastore`."""
+    arguments.describe(
+        parser, run_datastore, daemon=True, help="run a primary, or a follower of another datastore",
+        text="Without --follow it is the primary: the one writer. Make its database with wig init.",
+        examples=(
+            "wig datastore --db /var/lib/wig/wig.db --name primary",
+            "wig datastore --db /var/lib/wig/wig.db --name paris --follow primary@hub",
+        ),
+    )  # fmt: skip
+    settings.add(parser, "db", "name", "follow", "domain")
+
+
+def gateway(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `wig gateway`."""
+    arguments.describe(
+        parser, run_gateway, daemon=True,
+        help="run a gateway: apply a datastore to this host's WireGuard",
+        text="Stopping it leaves the interfaces up: connected clients lose nothing.",
+        examples=("wig gateway --name gw1 --follow primary@hub",),
+    )  # fmt: skip
+    settings.add(parser, "name", "follow", "run_dir", "wireguard")
+    add_gateway(parser)
+
+
+def add_gateway(parser: argparse.ArgumentParser) -> None:
+    """Add what `wig up` has in common with `wig gateway`."""
+    parser.add_argument(
+        "--no-firewall", action="store_true", help="touch neither nftables nor forwarding"
+    )
+    parser.add_argument(
+        "--down-on-exit", action="store_true", help="remove the interfaces when stopped"
+    )
+
+
+def run_datastore(options: argparse.Namespace) -> int:
+    raise SystemExit(9)
+
+
+def run_gateway(options: argparse.Namespace) -> int:
+    raise SystemExit(9)

@@ -21,13 +21,13 @@ def reserved(path: str, field: str) -> Iterator[None]:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
         raise errors.Exists(
-            f"{field}: {errors.quoted(path)} exists already",
+            f"{field}: {path!r} exists already",
             field=field,
             hint="it may hold the only copy of a key: move it away, or choose another name",
         ) from None
     except OSError as error:
         raise errors.Unusable(
-            f"{field}: {errors.quoted(path)} cannot be written: {error.strerror}", field=field
+            f"{field}: {path!r} cannot be written: {error.strerror}", field=field
         ) from None
     try:
         yield

@@ -5,7 +5,6 @@ it: whoever names addresses, port or interface gets what they named.
 """
 
 import ipaddress
-import os
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -22,7 +21,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 def free_interface_name(prefix: str = "wg") -> str:
     """Return the first of wg0, wg1, … that no device has."""
-    present = set(os.listdir("/sys/class/net"))
+    present = {path.name for path in Path("/sys/class/net").iterdir()}
     return next(name for n in count() if (name := f"{prefix}{n}") not in present)
 
 

@@ -32,7 +32,7 @@ def test_configuration_of_a_peer():
 
 
 def test_unknown_private_key_is_a_comment():
-    """wig never saw it, and says so where it belongs."""
+    """It was never on the server, and says so where it belongs."""
     text = quick.configuration(PEER, INTERFACE, HERE)
 
     assert "\n# PrivateKey = " in text

@@ -5,8 +5,8 @@ import io
 import pytest
 
 from tests.builders import key
-from wig import errors
-from wig.commands import AUTO
+from wig import codec, errors
+from wig.commands import AUTO, ImportPeers
 from wig_cli import batches, rows
 
 A, B = key("a"), key("b")
@@ -147,9 +147,6 @@ def test_batches_hold_no_more_objects_than_allowed():
 
 def test_batches_hold_no_more_bytes_than_allowed():
     """The encoded command stays under the limit of the server."""
-    from wig import codec
-    from wig.commands import ImportPeers
-
     found = list(batches.batches(some_rows(50), bytes_max=1000))
 
     assert sum(len(batch.rows) for batch in found) == 50
