@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wig import keys, x25519
-from wig.commands import CreateInterface, CreatePeer, CreateToken, PeerSpec
+from wig.commands import CreateInterface, CreatePeer, CreateToken, DeletePeer, PeerSpec
 from wig.model import Interface, Peer, Token
 
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -73,3 +73,7 @@ def spec(seed: object = 0, **fields: Any) -> PeerSpec:
 def create_token(id: str = "admin", **fields: Any) -> CreateToken:
     digest = hashlib.sha256(id.encode()).hexdigest()
     return CreateToken(**{"id": id, "secret_digest": digest, "role": "admin"} | fields)
+
+
+def delete_peer(seed: object = 0, **fields: Any) -> DeletePeer:
+    return DeletePeer(public_key=key(seed), **fields)

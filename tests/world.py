@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from tests import builders
 from wig import errors, ops, results
 from wig.commands import AnyCommand
 from wig.decide import decide
 from wig.state import State
-
-from tests import builders
 
 EPOCH = "e1"
 

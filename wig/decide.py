@@ -216,7 +216,7 @@ def _delete_interface(
     count = view.peer_count(interface.name)
     if count and not command.with_peers:
         raise Conflict(
-            f"name: {quoted(interface.name)} still has {count} peers",
+            f"name: {quoted(interface.name)} still has {count} peer{'s' * (count > 1)}",
             field="name",
             hint="delete them with it (--with-peers), or first",
         )

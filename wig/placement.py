@@ -105,15 +105,15 @@ def _refuse_taken(
             f"{label(other)}",
             field=field,
         )
-    for address, what in allocation.reserved(cidr).items():
-        if bounds[0] <= address <= bounds[1]:
-            text = addresses.host_text(cidr.version, address)
-            verb = "is" if found.text == text else f"contains {text},"
-            raise Invalid(
-                f"{field}: '{found.text}' {verb} the {what} of interface {interface.name}",
-                field=field,
-            )
-    raise AssertionError(f"{bounds} of {interface.name} is used by nobody")
+    reserved = allocation.reserved(cidr)
+    met = [address for address in sorted(reserved) if bounds[0] <= address <= bounds[1]]
+    assert met, "used addresses belong to a peer or are reserved"
+    text = addresses.host_text(cidr.version, met[0])
+    verb = "is" if found.text == text else f"contains {text},"
+    raise Invalid(
+        f"{field}: '{found.text}' {verb} the {reserved[met[0]]} of interface {interface.name}",
+        field=field,
+    )
 
 
 def _refuse_foreign(view: View, name: str, found: Range, field: str) -> None:

@@ -1,6 +1,7 @@
 """Identities and roles."""
 
 import pytest
+
 from wig import access, errors
 
 

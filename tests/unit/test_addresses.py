@@ -3,6 +3,7 @@
 import ipaddress
 
 import pytest
+
 from wig import addresses, errors
 
 RANGES = [

@@ -1,6 +1,7 @@
 """Islands: used addresses as runs that never touch."""
 
 import pytest
+
 from wig import addresses, allocation, errors
 from wig.allocation import MemoryIslands
 

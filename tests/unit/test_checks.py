@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from wig import checks, errors
 
 from tests.builders import NOON
+from wig import checks, errors
 
 
 @pytest.mark.parametrize("text", ["wg0", "W", "a" * 15, "vpn-de_1", "wg0.100"])

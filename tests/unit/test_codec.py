@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from wig import codec, commands, errors, keys, log, ops
-from wig.model import Interface, Peer
 
 from tests import builders
+from wig import codec, commands, errors, keys, log, ops
+from wig.model import Interface, Peer
 
 decode_peer = codec.decoder(Peer)
 decode_lines = codec.lines_decoder(Peer)
@@ -138,7 +138,7 @@ def test_an_entry_of_an_unknown_op_is_refused():
         )
     ).replace(b"interface.delete", b"interface.rename")
 
-    with pytest.raises(errors.Invalid, match="interface.rename"):
+    with pytest.raises(errors.Invalid, match=r"interface\.rename"):
         log.decode_entry(raw)
 
 

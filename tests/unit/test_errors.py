@@ -1,6 +1,7 @@
 """Errors: their text, and their way over the wire."""
 
 import pytest
+
 from wig import errors
 
 EVERY_KIND = [pytest.param(kind, id=code) for code, kind in errors.BY_CODE.items()]

@@ -3,9 +3,9 @@
 import base64
 
 import pytest
-from wig import errors, keys
 
 from tests import builders
+from wig import errors, keys
 
 GOOD = builders.key()
 

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 import pytest
-from wig import errors, log
 
 from tests import builders
+from wig import errors, log
 
 
 def _records(*payloads: bytes) -> list[log.Record]:
@@ -106,3 +106,28 @@ def test_a_position_is_in_the_past_or_not(epoch, seq, digest_at, good):
     position = log.Position(epoch=epoch, seq=seq, digest="same")
 
     assert log.contains(LINEAGE, position, digest_at) is good
+
+
+POSITION = log.Position(epoch="a", seq=3, digest="d3")
+
+
+def test_a_position_advances_to_the_last_record():
+    """Its digest is the chain's there."""
+    records = _records(b"a", b"b")
+
+    assert log.advanced(POSITION, "b", records) == log.Position(
+        epoch="b", seq=2, digest=records[-1].digest.hex()
+    )
+
+
+def test_an_epoch_may_begin_without_records():
+    """Only the epoch changes then."""
+    assert log.advanced(POSITION, "b", []) == log.Position(epoch="b", seq=3, digest="d3")
+
+
+def test_a_lineage_remembers_where_an_epoch_left_its_parent():
+    """An epoch that is known already changes nothing."""
+    lineage = log.extended((), "b", POSITION)
+
+    assert lineage == (log.Fork(epoch="b", parent="a", seq=3, digest="d3"),)
+    assert log.extended(lineage, "b", POSITION) == lineage

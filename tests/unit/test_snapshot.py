@@ -4,10 +4,10 @@ import zlib
 from hashlib import blake2b
 
 import pytest
-from wig import codec, errors, log, snapshot
-from wig.model import Object
 
 from tests import builders
+from wig import codec, errors, log, snapshot
+from wig.model import Object
 
 OBJECTS: list[Object] = [
     builders.interface(),

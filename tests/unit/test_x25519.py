@@ -3,9 +3,9 @@
 import base64
 
 import pytest
-from wig import keys, x25519
 
 from tests import builders
+from wig import keys, x25519
 
 # RFC 7748, section 6.1: Bob's private and public key.
 BOB_PRIVATE = bytes.fromhex("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb")
