@@ -1,0 +1,54 @@
+"""What a WireGuard implementation must offer; the userspace one is the first.
+
+Called by `host`. The kernel's own WireGuard over generic netlink has its place here: a second
+class with these methods.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from wig.device import Device, Endpoint, PeerChange, Problem, SetDevice
+
+
+class Backend(Protocol):
+    """WireGuard devices by name."""
+
+    @property
+    def peers_max(self) -> int | None:
+        """How many peers one device can have; None: no known limit."""
+
+    def create(self, name: str) -> None:
+        """Make a device and its network interface; raise `Unusable` if that fails."""
+
+    def remove(self, name: str) -> None:
+        """Remove the device and its network interface; nothing happens if there is none."""
+
+    def wait_up(self, name: str) -> None:
+        """Return when the device has noticed that its interface is up."""
+
+    def read(self, name: str) -> Device | None:
+        """Return the device; None: there is none that this backend can reach."""
+
+    def set_device(self, step: SetDevice) -> None:
+        """Set what is not None; raise `Unusable` if the device refuses."""
+
+    def set_peers(self, name: str, changes: Sequence[PeerChange]) -> tuple[Problem, ...]:
+        """Change peers in this order; return those that the device refused."""
+
+    def remember(self) -> None:
+        """Keep in memory where the clients of each device are."""
+
+    def revive(self, name: str) -> Mapping[str, Endpoint]:
+        """Return what `remember` kept of a device that is gone, by public key, and drop it."""
+
+    def wake(self, name: str, public_keys: Sequence[str]) -> None:
+        """Greet peers at once, so that they need not wait for their own next handshake."""
+
+    def dead(self) -> tuple[str, ...]:
+        """Return the devices that died by themselves since the last call."""
+
+    def wait_fds(self) -> tuple[int, ...]:
+        """Return file descriptors that become readable when a device dies."""
+
+    def close(self) -> None:
+        """Let go of the devices; they go on."""

@@ -1,0 +1,99 @@
+"""The gateway of this host: checks it, locks it, and puts the parts together.
+
+Called by the bus, which drives it as a Sink. See `sink` for what it does.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from wig import errors
+from wig.linux import firewall, record, userspace
+from wig.linux.backend import Backend
+from wig.linux.caretaker import Caretaker
+from wig.linux.host import LinuxHost
+from wig.linux.record import Lock, Records
+from wig.linux.sink import HostSink
+from wig.linux.userspace import Userspace
+from wig.state import State
+
+AUDIT_INTERVAL_S = 30.0
+_CAP_NET_ADMIN = 12  # Linux, include/uapi/linux/capability.h
+
+BACKENDS = ("auto", "kernel", "userspace")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """How the operator wants the gateway."""
+
+    name: str = "gateway"
+    """Of the node; names its files in the run directory."""
+    wireguard: str = "auto"
+    """One of `BACKENDS`."""
+    firewall: bool = True
+    """False: the operator brings the rules, masquerading included."""
+    isolated: bool = True
+    """Peers of one interface cannot reach each other."""
+    audit_interval_s: float = AUDIT_INTERVAL_S
+    """How often the host is compared with the plan, and what is in quarantine tried again."""
+    run_directory: Path = record.DIRECTORY
+    """Must not outlive a reboot, as the devices do not."""
+    socket_directory: Path = userspace.SOCKET_DIRECTORY
+
+
+class Gateway(HostSink):
+    """The Sink of this host. Only one at a time; `close` it."""
+
+    def __init__(self, options: Options, state: State | None = None) -> None:
+        """Check the host and take the lock; change nothing. Raises `Unusable` with a hint."""
+        _require_rights()
+        if options.firewall:
+            firewall.require()
+        backend = _backend(options)
+        records = Records(options.run_directory, options.name)
+        self._host_lock = Lock(options.run_directory)
+        super().__init__(
+            LinuxHost(backend, records),
+            records,
+            state=state,
+            firewall=options.firewall,
+            isolated=options.isolated,
+        )
+        self._caretaker = Caretaker(self, options.audit_interval_s)
+        self._caretaker.start()
+
+    def fault(self) -> BaseException | None:
+        """Return why the caretaker has ended: worth a restart. None: it works."""
+        return self._caretaker.fault
+
+    def close(self, *, down: bool = False) -> None:
+        """End; the interfaces stay and pass packets, unless `down` removes all that wig made."""
+        self._caretaker.stop()
+        super().close(down=down)
+        self._host_lock.release()
+
+
+def _backend(options: Options) -> Backend:
+    if options.wireguard not in BACKENDS:
+        raise errors.Invalid(
+            f"wireguard: {errors.quoted(options.wireguard)} is not one of {', '.join(BACKENDS)}",
+            field="wireguard",
+        )
+    if options.wireguard == "kernel":
+        raise errors.Unusable(
+            "wireguard: the kernel backend is not in this version",
+            field="wireguard",
+            hint="use --wireguard userspace, which needs Debian's package wireguard-go",
+        )
+    return Userspace(options.socket_directory)
+
+
+def _require_rights() -> None:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    effective = next(line for line in status.splitlines() if line.startswith("CapEff:"))
+    if not int(effective.split()[1], 16) >> _CAP_NET_ADMIN & 1:
+        raise errors.Unusable(
+            f"user {os.geteuid()} may not change the network of this host",
+            hint="run it as root, for example with sudo",
+        )

@@ -1,0 +1,182 @@
+"""The Linux host of a gateway (`device.HostPort`): observes it, and performs steps on it.
+
+Called by `gateway`. Composes a WireGuard backend, rtnetlink, nftables and sysctls; keeps on
+record what it makes, so that it can be undone after a restart.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from wig import errors
+from wig.device import (
+    AddAddress,
+    AddRoute,
+    CreateInterface,
+    Endpoint,
+    FirewallConfig,
+    Host,
+    LoadFirewall,
+    Observed,
+    Problem,
+    RemoveAddress,
+    RemoveInterface,
+    RemoveRoute,
+    SetDevice,
+    SetLink,
+    SetPeers,
+    SetSysctl,
+    Step,
+)
+from wig.linux import firewall, link, sysctl
+from wig.linux.backend import Backend
+from wig.linux.quarantine import subject
+from wig.linux.record import Made, Records
+
+GONE_TIMEOUT_S = 2.0
+_STEP_S = 0.002
+
+
+class LinuxHost:
+    """The network namespace that this process runs in."""
+
+    def __init__(self, backend: Backend, records: Records) -> None:
+        """Change nothing yet."""
+        self._backend = backend
+        self._records = records
+        self._made = records.made()
+        self._loaded: FirewallConfig | None = None
+        self._listing: str | None = None
+
+    @property
+    def peers_max(self) -> int | None:
+        """How many peers one device can have; None: no known limit."""
+        return self._backend.peers_max
+
+    def observe(self, names: Iterable[str]) -> Host:
+        """Return the host as it is; devices with one of the names are adopted."""
+        found = {
+            name: Observed(link=link.observe(name), device=self._backend.read(name))
+            for name in names
+        }
+        ours = {*self._made.interfaces}
+        ours |= {name for name, each in found.items() if each.link and each.device}
+        self._keep(replace(self._made, interfaces=tuple(sorted(ours))))
+        return Host(
+            interfaces=found,
+            made=frozenset(ours),
+            firewall=self._observe_firewall(),
+            sysctls=sysctl.observe(),
+        )
+
+    def _observe_firewall(self) -> FirewallConfig | None | UnsetType:
+        if not self._made.firewall or (listing := firewall.listing()) is None:
+            return None
+        return self._loaded if self._loaded and listing == self._listing else UNSET
+
+    def perform(self, step: Step) -> tuple[Problem, ...]:
+        """Do it; raise `Unusable` when it cannot be done."""
+        match step:
+            case SetPeers():
+                return self._backend.set_peers(step.name, step.changes)
+            case CreateInterface():
+                self._create(step.name)
+            case RemoveInterface():
+                self._remove(step.name)
+            case SetDevice():
+                self._backend.set_device(step)
+            case SetLink():
+                link.perform(step)
+                if step.up:
+                    self._backend.wait_up(step.name)
+            case AddAddress() | RemoveAddress() | AddRoute() | RemoveRoute():
+                link.perform(step)
+            case SetSysctl():
+                self._set_sysctl(step)
+            case LoadFirewall():
+                self._load_firewall(step.config)
+        return ()
+
+    def _create(self, name: str) -> None:
+        self._keep(replace(self._made, interfaces=tuple({*self._made.interfaces, name})))
+        _wait_gone(name)
+        self._backend.create(name)
+
+    def _remove(self, name: str) -> None:
+        if self._backend.read(name) is not None:
+            self._backend.remove(name)
+            _wait_gone(name)
+        self._keep(replace(self._made, interfaces=tuple({*self._made.interfaces} - {name})))
+
+    def _set_sysctl(self, step: SetSysctl) -> None:
+        if step.key not in self._made.sysctls:
+            values = {**sysctl.before(step.key), **self._made.sysctls}
+            self._keep(replace(self._made, sysctls=values))
+        sysctl.write(step.key, step.value)
+
+    def _load_firewall(self, config: FirewallConfig | None) -> None:
+        self._loaded = None
+        self._keep(replace(self._made, firewall=True))
+        firewall.load(config)
+        if config is None:
+            self._keep(replace(self._made, firewall=False))
+        self._loaded, self._listing = config, firewall.listing()
+
+    def _keep(self, made: Made) -> None:
+        if made != self._made:
+            self._records.save_made(made)
+            self._made = made
+
+    def remember(self) -> None:
+        """Keep in memory where the clients are."""
+        self._backend.remember()
+
+    def revive(self, name: str) -> Mapping[str, Endpoint]:
+        """Return where the clients of a device that died were, and forget it."""
+        return self._backend.revive(name)
+
+    def wake(self, name: str, public_keys: Sequence[str]) -> None:
+        """Greet peers at once."""
+        self._backend.wake(name, public_keys)
+
+    def dead(self) -> tuple[str, ...]:
+        """Return the interfaces whose device died by itself since the last call."""
+        return self._backend.dead()
+
+    def wait_fds(self) -> tuple[int, ...]:
+        """Return file descriptors that become readable when a device dies."""
+        return self._backend.wait_fds()
+
+    def undo(self) -> tuple[Problem, ...]:
+        """Remove all that wig made and put back what it changed; return what would not go."""
+        steps: list[Step] = [RemoveInterface(name=name) for name in self._made.interfaces]
+        if self._made.firewall:
+            steps.append(LoadFirewall(config=None))
+        problems = []
+        for step in steps:
+            try:
+                self.perform(step)
+            except errors.Unusable as error:
+                name = getattr(step, "name", "")
+                problems.append(Problem(subject(step), name, error.message))
+        try:
+            sysctl.restore(self._made.sysctls)
+        except errors.Unusable as error:
+            problems.append(Problem("forwarding", "", error.message))
+        if not problems:
+            self._records.forget()
+            self._made = Made()
+        return tuple(problems)
+
+    def close(self) -> None:
+        """Let go of the devices; they go on."""
+        self._backend.close()
+
+
+def _wait_gone(name: str) -> None:
+    """Wait for the kernel to take away the interface of a device that ended."""
+    deadline = time.monotonic() + GONE_TIMEOUT_S
+    while link.exists(name) and time.monotonic() < deadline:
+        time.sleep(_STEP_S)

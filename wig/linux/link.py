@@ -1,0 +1,159 @@
+"""Network interfaces: addresses, MTU, routes, up and down, over rtnetlink (pyroute2).
+
+Called by `host`, from any thread: each call opens its own netlink socket, since pyroute2's keep
+an event loop of their own. Routes made here carry a protocol number of their own, so that the
+operator's are recognisably not ours.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from errno import EADDRNOTAVAIL, EEXIST, ENODEV, ESRCH
+from typing import Any
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from wig import addresses, errors
+from wig.device import (
+    AddAddress,
+    AddRoute,
+    Link,
+    RemoveAddress,
+    RemoveRoute,
+    SetLink,
+)
+
+ROUTE_PROTOCOL = 87  # free in Linux, include/uapi/linux/rtnetlink.h; 87 is W
+_IFF_UP = 1
+_SCOPE_LINK = 253
+_TABLE_MAIN = 254
+_FAMILY = {4: 2, 6: 10}  # AF_INET, AF_INET6
+
+_DONE_BEFORE: dict[type, int] = {
+    AddAddress: EEXIST,
+    RemoveAddress: EADDRNOTAVAIL,
+    RemoveRoute: ESRCH,
+}
+
+# At DEBUG it writes out every message: addresses, and with the kernel's WireGuard, keys.
+logging.getLogger("pyroute2").setLevel(logging.WARNING)
+
+LinkStep = SetLink | AddAddress | RemoveAddress | AddRoute | RemoveRoute
+
+
+@contextmanager
+def _netlink() -> Iterator[Any]:
+    # Strict checking lets the kernel filter dumps: a host may have a million routes of others.
+    try:
+        with IPRoute(strict_check=True) as netlink:
+            yield netlink
+    except NetlinkError as error:
+        raise errors.Unusable(f"rtnetlink: {error.args[1]}") from error
+
+
+def exists(name: str) -> bool:
+    """Say whether there is an interface of this name."""
+    with _netlink() as netlink:
+        return _find(netlink, name) is not None
+
+
+def observe(name: str) -> Link | None:
+    """Return the interface as it is; None: there is none."""
+    with _netlink() as netlink:
+        found = _find(netlink, name)
+        if found is None:
+            return None
+        index = found["index"]
+        info = found.get("linkinfo")
+        return Link(
+            kind=(info.get("kind") if info else None) or "",
+            mtu=found.get("mtu"),
+            up=bool(found["flags"] & _IFF_UP),
+            addresses=frozenset(_addresses(netlink, index)),
+            routes=frozenset(_routes(netlink, index)),
+        )
+
+
+def perform(step: LinkStep) -> None:
+    """Do the step; one that was done before is no error. Raises `Unusable`."""
+    with _netlink() as netlink:
+        found = _find(netlink, step.name)
+        if found is None:
+            raise errors.Unusable(f"interface {step.name!r} is gone")
+        try:
+            _perform(netlink, found["index"], step)
+        except NetlinkError as error:
+            if error.code != _DONE_BEFORE.get(type(step)):
+                raise errors.Unusable(f"{_describe(step)}: {error.args[1]}") from error
+
+
+def _perform(netlink: Any, index: int, step: LinkStep) -> None:
+    match step:
+        case SetLink():
+            if step.mtu is not None:
+                netlink.link("set", index=index, mtu=step.mtu)
+            if step.up:
+                netlink.link("set", index=index, state="up")
+        case AddAddress() | RemoveAddress():
+            cidr = addresses.parse_cidr(step.address, "addresses")
+            netlink.addr(
+                "add" if isinstance(step, AddAddress) else "del",
+                index=index,
+                family=_FAMILY[cidr.version],
+                address=addresses.host_text(cidr.version, cidr.address),
+                prefixlen=cidr.prefix_length,
+            )
+        case AddRoute() | RemoveRoute():
+            netlink.route(
+                "add" if isinstance(step, AddRoute) else "del",
+                dst=step.destination,
+                family=_FAMILY[addresses.parse_range(step.destination, "ip").version],
+                oif=index,
+                proto=ROUTE_PROTOCOL,
+                table=_TABLE_MAIN,
+            )
+
+
+def remove(name: str) -> None:
+    """Remove the interface; nothing happens if there is none."""
+    with _netlink() as netlink:
+        if (found := _find(netlink, name)) is not None:
+            netlink.link("del", index=found["index"])
+
+
+def _find(netlink: Any, name: str) -> Any:
+    try:
+        found = list(netlink.link("get", ifname=name))
+    except NetlinkError as error:
+        if error.code == ENODEV:
+            return None
+        raise
+    return found[0] if found else None
+
+
+def _addresses(netlink: Any, index: int) -> Iterator[str]:
+    for message in netlink.addr("dump", index=index):
+        if message["index"] != index or message["scope"] == _SCOPE_LINK:
+            continue
+        text = message.get("local") or message.get("address")
+        yield f"{text}/{message['prefixlen']}"
+
+
+def _routes(netlink: Any, index: int) -> Iterator[str]:
+    for version, family in _FAMILY.items():
+        for message in netlink.route(
+            "dump", family=family, proto=ROUTE_PROTOCOL, oif=index, table=_TABLE_MAIN
+        ):
+            host = message.get("dst") or addresses.host_text(version, 0)
+            yield addresses.parse_range(f"{host}/{message['dst_len']}", "dst").text
+
+
+def _describe(step: LinkStep) -> str:
+    match step:
+        case SetLink():
+            return f"interface {step.name!r} cannot be brought up with MTU {step.mtu}"
+        case AddAddress() | RemoveAddress():
+            return f"address {step.address!r} of interface {step.name!r} cannot be changed"
+        case AddRoute() | RemoveRoute():
+            return f"route to {step.destination!r} over {step.name!r} cannot be changed"

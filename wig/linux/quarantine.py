@@ -1,0 +1,113 @@
+"""What cannot be put on the host: which object, why, and since when.
+
+Called by `gateway`. An object leaves when it is put on the host, or when an audit does not find
+it wanting any more.
+"""
+
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from wig.device import (
+    AddAddress,
+    AddRoute,
+    CreateInterface,
+    LoadFirewall,
+    Problem,
+    RemoveAddress,
+    RemoveInterface,
+    RemoveRoute,
+    SetDevice,
+    SetLink,
+    SetPeers,
+    SetSysctl,
+    Step,
+)
+
+
+class Quarantined(NamedTuple):
+    """One object that is not on the host as it should be."""
+
+    subject: str
+    interface: str
+    reason: str
+    since: datetime
+
+
+_SUBJECTS: dict[type, str] = {
+    CreateInterface: "interface {0.name}",
+    RemoveInterface: "interface {0.name}",
+    SetLink: "link of {0.name}",
+    AddAddress: "address {0.address} of {0.name}",
+    RemoveAddress: "address {0.address} of {0.name}",
+    AddRoute: "route {0.destination} of {0.name}",
+    RemoveRoute: "route {0.destination} of {0.name}",
+    SetDevice: "key of {0.name}",
+    SetPeers: "peers of {0.name}",
+    SetSysctl: "parameter {0.key}",
+    LoadFirewall: "firewall",
+}
+
+
+def subject(step: Step) -> str:
+    """Return what a problem of this step is about."""
+    if isinstance(step, SetDevice) and step.listen_port is not None:
+        return f"port of {step.name}"
+    return _SUBJECTS[type(step)].format(step)
+
+
+class Quarantine:
+    """The objects in quarantine."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._found: dict[str, Quarantined] = {}
+        self._since: dict[str, datetime] = {}
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._found)
+
+    def report(self) -> tuple[Quarantined, ...]:
+        """Return all, the oldest first."""
+        return tuple(sorted(self._found.values(), key=lambda each: (each.since, each.subject)))
+
+    def subjects(self) -> frozenset[str]:
+        """Return what they are about."""
+        return frozenset(self._found)
+
+    def peers(self) -> frozenset[str]:
+        """Return the public keys among them."""
+        return frozenset(
+            each.removeprefix("peer ") for each in self._found if each.startswith("peer ")
+        )
+
+    def add(self, problems: Iterable[Problem]) -> None:
+        """Put them in; one that was there just before keeps its time."""
+        for problem in problems:
+            now = datetime.fromtimestamp(time.time(), UTC)
+            since = self._since.get(problem.subject, now)
+            self._found[problem.subject] = Quarantined(*problem, since)
+
+    def clear(self, subjects: Iterable[str]) -> None:
+        """Let these go."""
+        for each in subjects:
+            self._found.pop(each, None)
+
+    def drop(self, interface: str) -> None:
+        """Let everything of an interface go."""
+        self.clear([each.subject for each in self._found.values() if each.interface == interface])
+
+    def reset(self, only: frozenset[str] | None) -> None:
+        """Let go, before these interfaces (None: all, and the host) are compared again."""
+        self._since = {each.subject: each.since for each in self._found.values()}
+        for interface in {each.interface for each in self._found.values()}:
+            if only is None or interface in only or interface == "":
+                self.drop(interface)
+
+    def blocks(self, step: Step) -> bool:
+        """Say whether the step is of no use, since its interface could not be made."""
+        if isinstance(step, CreateInterface | RemoveInterface | SetSysctl | LoadFirewall):
+            return False
+        return f"interface {step.name}" in self._found

@@ -1,0 +1,256 @@
+"""The gateway's Sink: turns the state into interfaces, and keeps nothing else.
+
+Driven by replication (`position`, `apply`, `load`, in one thread) and by the caretaker (in
+another); a lock keeps them apart. The host is behind `device.HostPort`: the kernel, or a fake
+that passes the same suite.
+
+State first, then the device: what the host refuses is quarantined (reported, tried again by the
+next audit) and everything else goes on, so that no op can stop a gateway, now or on replay.
+**Invariant:** without a position it changes nothing.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from wig import errors, plan
+from wig.device import Endpoint, HostPort, PeerChange, Problem, RemoveInterface, SetPeers, Step
+from wig.linux import batch
+from wig.linux.quarantine import Quarantine, Quarantined, subject
+from wig.linux.record import Records
+from wig.log import Position, Record
+from wig.model import Object
+from wig.snapshot import Header
+from wig.state import State
+from wig.wanted import Wanted
+
+logger = logging.getLogger(__name__)
+
+
+class Audit(NamedTuple):
+    """What an audit found."""
+
+    differences: int
+    """Between host and plan, not counting objects that were in quarantine already."""
+    problems: int
+    """Objects in quarantine now."""
+    took_s: float
+
+
+class HostSink:
+    """A host whose WireGuard interfaces follow a state."""
+
+    def __init__(
+        self,
+        host: HostPort,
+        records: Records,
+        *,
+        state: State | None = None,
+        firewall: bool = True,
+        isolated: bool = True,
+    ) -> None:
+        """Hold no state, and change nothing until there is some."""
+        self._host = host
+        self._records = records
+        self._state = state or State(allocating=False)
+        self._wanted = Wanted(self._state, firewall=firewall, isolated=isolated)
+        self._lock = threading.RLock()
+        self._position: Position | None = None
+        self._database: str | None = None
+        self._quarantine = Quarantine()
+        self._drift = 0
+
+    # What replication sees.
+
+    def position(self) -> Position | None:
+        """Return the position of the state in memory; None after every start."""
+        return self._position
+
+    def device_position(self) -> Position | None:
+        """Return the position that the devices have, which outlives this process.
+
+        A snapshot of an older position of the same lineage would take peers away that are there:
+        whoever loads one must know that its upstream is at the root's head.
+        """
+        return self._records.position()
+
+    def state_digest(self) -> str:
+        """Return the digest of the state in memory."""
+        return self._state.state_digest
+
+    def database(self) -> str | None:
+        """Return the id of the database that the state is of; None: there is no state."""
+        return self._database
+
+    def apply(self, epoch: str, records: Sequence[Record]) -> None:
+        """Apply entries to the state, then what they change to the host, in few writes.
+
+        Raises `Unsupported` at an entry that is not understood, after those before it; `Damaged`
+        when an entry cannot follow from the state, which is then given up for a snapshot.
+        """
+        with self._lock:
+            changes = batch.Changes(self._state, self._wanted)
+            try:
+                for record in records:
+                    changes.apply(batch.decode(record), epoch, record.seq)
+                    self._position = _position(epoch, record)
+            except errors.Damaged:
+                self._position = self._database = None
+                raise
+            finally:
+                if self._position is not None:
+                    self._position = replace(self._position, epoch=epoch)
+                    self._carry_out(changes)
+                    self._save_position(self._position)
+
+    def load(self, header: Header, objects: Iterable[Object]) -> None:
+        """Replace the state, then change on the host what differs, in place."""
+        with self._lock:
+            self._state.load(header, objects)
+            self._position, self._database = header.position, header.database
+            self._wanted.reset()
+            self._reconcile()
+            self._save_position(header.position)
+
+    # What the caretaker and the operator see.
+
+    def audit(self) -> Audit:
+        """Compare the host with the plan, repair it, and count what differed."""
+        with self._lock:
+            begin = time.monotonic()
+            differences = self._reconcile() if self._position is not None else 0
+            self._drift += differences
+            if differences:
+                logger.warning("audit repaired", extra={"differences": differences})
+            took_s = time.monotonic() - begin
+            return Audit(differences, len(self._quarantine), took_s)
+
+    def quarantine(self) -> tuple[Quarantined, ...]:
+        """Return what cannot be put on the host, why and since when."""
+        with self._lock:
+            return self._quarantine.report()
+
+    @property
+    def drift(self) -> int:
+        """How many differences audits have repaired."""
+        return self._drift
+
+    def remember(self) -> None:
+        """Keep, in memory, what a dying device would take along.
+
+        Without the lock: reading a large device takes long, and changes nothing here.
+        """
+        self._host.remember()
+
+    def dead(self) -> tuple[str, ...]:
+        """Return the interfaces whose device died by itself since the last call."""
+        with self._lock:
+            return self._host.dead()
+
+    def revive(self, name: str) -> None:
+        """Bring back an interface whose device died: first the peers that are connected."""
+        with self._lock:
+            logger.warning("device died, starting it again", extra={"interface": name})
+            endpoints = self._host.revive(name)
+            only = self._wanted.host({name})
+            if self._position is None or name not in only.interfaces:
+                return
+            observed = self._host.observe([name])
+            for step in plan.plan(only, observed._replace(made=frozenset())):
+                for part in _connected_first(step, endpoints):
+                    self._perform(part)
+                    if isinstance(part, SetPeers) and part.changes[0].endpoint is not None:
+                        self._wake(name, part.changes)
+
+    def wait_fds(self) -> tuple[int, ...]:
+        """Return file descriptors that become readable when a device dies."""
+        with self._lock:
+            return self._host.wait_fds()
+
+    def close(self, *, down: bool = False) -> None:
+        """Let go of the devices, which go on; `down` removes all that wig made on the host."""
+        with self._lock:
+            if down:
+                for problem in self._host.undo():
+                    logger.error("not removed", extra={"subject": problem.subject})
+            self._host.close()
+
+    # How the host is changed.
+
+    def _carry_out(self, changes: batch.Changes) -> None:
+        for name in changes.gone():
+            self._perform(RemoveInterface(name=name))
+            self._quarantine.drop(name)
+        if redo := changes.redo():
+            self._reconcile(redo)
+        for step in changes.steps(self._host.peers_max, self._quarantine.peers()):
+            self._perform(step)
+        self._quarantine.add(changes.problems)
+
+    def _reconcile(self, only: frozenset[str] | None = None) -> int:
+        """Make the host, or these interfaces of it, as wanted; return how much differed."""
+        wanted = self._wanted.host(only)
+        try:
+            observed = self._host.observe(wanted.interfaces)
+        except errors.Unusable as error:
+            self._quarantine.add([Problem("host", "", error.message)])
+            return 0
+        if only is not None:
+            observed = observed._replace(made=frozenset())
+        wanted, too_many = plan.fitting(wanted, observed, self._host.peers_max)
+        known = self._quarantine.subjects()
+        self._quarantine.reset(only)
+        self._quarantine.add((*plan.conflicts(wanted, observed), *too_many))
+        return sum(self._perform(step, known) for step in plan.plan(wanted, observed))
+
+    def _perform(self, step: Step, known: frozenset[str] = frozenset()) -> int:
+        """Do it; return how many differences it removed, without those `known` as a problem."""
+        name = getattr(step, "name", "")
+        if self._quarantine.blocks(step):
+            return 0
+        try:
+            problems = self._host.perform(step)
+        except errors.Unusable as error:
+            self._quarantine.add([Problem(subject(step), name, error.message)])
+            logger.warning("not applied", extra={"subject": subject(step), "reason": error.message})
+            return 0
+        self._quarantine.add(problems)
+        if isinstance(step, SetPeers):
+            refused = {problem.subject for problem in problems}
+            touched = {f"peer {change.public_key}" for change in step.changes}
+            self._quarantine.clear(touched - refused)
+            return len(touched - refused - known)
+        return 0 if subject(step) in known else 1
+
+    def _save_position(self, position: Position) -> None:
+        try:
+            self._records.save_position(position)
+        except errors.Unusable as error:
+            self._quarantine.add([Problem("run directory", "", error.message)])
+
+    def _wake(self, name: str, changes: Sequence[PeerChange]) -> None:
+        try:
+            self._host.wake(name, [change.public_key for change in changes])
+        except errors.Unusable as error:
+            logger.warning("peers not greeted", extra={"reason": error.message})
+
+
+def _position(epoch: str, record: Record) -> Position:
+    return Position(epoch=epoch, seq=record.seq, digest=record.digest.hex())
+
+
+def _connected_first(step: Step, endpoints: Mapping[str, Endpoint]) -> Iterable[Step]:
+    """Return the step, split so that connected peers come first, with their endpoints."""
+    if not isinstance(step, SetPeers):
+        return (step,)
+    back = [
+        replace(change, endpoint=endpoints[change.public_key])
+        for change in step.changes
+        if change.public_key in endpoints
+    ]
+    rest = [change for change in step.changes if change.public_key not in endpoints]
+    return [replace(step, changes=tuple(part)) for part in (back, rest) if part]

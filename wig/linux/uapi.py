@@ -1,0 +1,198 @@
+"""WireGuard's cross-platform userspace protocol: text over a Unix socket.
+
+Called by the userspace backend. The protocol is described at
+https://www.wireguard.com/xplatform/ ; keys are hexadecimal there and base64 everywhere else. Keys
+travel over the socket only, never as arguments of a program.
+"""
+
+import contextlib
+import errno
+import os
+import re
+import socket
+from base64 import b64encode
+from binascii import a2b_base64
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from wig import addresses, errors, keys
+from wig.device import Device, DevicePeer, Endpoint, PeerChange, SetDevice
+
+CHUNK_PEERS = 500
+"""Peers in one request. The device answers no packet of a new peer's batch while it works on it,
+so that much larger ones would be felt; smaller ones cost more round trips."""
+TIMEOUT_S = 10.0
+_RECEIVE_BYTES = 1 << 20
+_NO_KEY = "0" * 64
+_END = b"\n\n"
+
+
+class Refused(errors.Unusable):
+    """The device refused a request."""
+
+    def __init__(self, number: int) -> None:
+        """Keep the device's error number, an `errno` of the operating system."""
+        self.number = number
+        super().__init__(f"the device says: {os.strerror(number)}")
+
+
+def request(path: Path, text: bytes) -> bytes:
+    """Send one request and return the answer without its last lines.
+
+    Each request has its own connection: the device stops reading in the middle of one that it
+    refuses. Raises `Refused`, or OSError when nobody answers.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(TIMEOUT_S)
+        connection.connect(str(path))
+        with contextlib.suppress(BrokenPipeError):  # refused half-way: the answer says why
+            connection.sendall(text)
+        return _answer(connection)
+
+
+def _answer(connection: socket.socket) -> bytes:
+    pieces: list[bytes] = []
+    tail = b""
+    while not tail.endswith(_END):
+        piece = connection.recv(_RECEIVE_BYTES)
+        if not piece:
+            raise ConnectionResetError(errno.ECONNRESET, "the device closed its socket")
+        pieces.append(piece)
+        tail = (tail + piece)[-2:]
+    body, _, number = b"".join(pieces)[:-2].rpartition(b"errno=")
+    if code := int(number):
+        raise Refused(abs(code))
+    return body
+
+
+def read(path: Path) -> bytes:
+    """Return the text of a device; `parse` understands it."""
+    return request(path, b"get=1\n\n")
+
+
+def parse(text: bytes) -> Device:
+    """Return the device that a `get` describes."""
+    head, *sections = text.decode("ascii").split("public_key=")
+    fields = dict(line.split("=", 1) for line in head.splitlines())
+    private = fields.get("private_key", _NO_KEY)
+    return Device(
+        private_key=None if private == _NO_KEY else keys.PrivateKey(_to_base64(private)),
+        listen_port=int(fields.get("listen_port", 0)),
+        fwmark=int(fields.get("fwmark", 0)),
+        peers=dict(map(_parse_peer, sections)),
+    )
+
+
+def parse_port(text: bytes) -> int:
+    """Return only the port that the device of a `get` is bound to; 0: none."""
+    head = text.partition(b"public_key=")[0]
+    found = re.search(rb"^listen_port=(\d+)$", head, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def _parse_peer(section: str) -> tuple[str, DevicePeer]:
+    public_key, *lines = section.splitlines()
+    allowed_ips = []
+    fields = {}
+    for line in lines:
+        name, _, value = line.partition("=")
+        if name == "allowed_ip":
+            allowed_ips.append(_canonical(value))
+        else:
+            fields[name] = value
+    preshared = fields.get("preshared_key", _NO_KEY)
+    endpoint = fields.get("endpoint")
+    return _to_base64(public_key), DevicePeer(
+        preshared_key=None if preshared == _NO_KEY else keys.PresharedKey(_to_base64(preshared)),
+        allowed_ips=tuple(allowed_ips),
+        keepalive_s=int(fields.get("persistent_keepalive_interval", 0)),
+        endpoint=None if endpoint is None else Endpoint(endpoint),
+        handshake_s=int(fields.get("last_handshake_time_sec", 0)),
+        received_bytes=int(fields.get("rx_bytes", 0)),
+        sent_bytes=int(fields.get("tx_bytes", 0)),
+    )
+
+
+def _canonical(text: str) -> str:
+    """Return an allowed IP as wig writes it: no prefix length after a single address."""
+    if text.startswith("::"):
+        # Go and the C library write embedded IPv4 addresses differently.
+        return addresses.parse_range(text, "allowed_ip").text
+    return text.removesuffix("/128" if ":" in text else "/32")
+
+
+def encode_device(step: SetDevice) -> bytes:
+    """Return the request that sets what is not None."""
+    lines = ["set=1"]
+    if step.private_key is not None:
+        lines.append(f"private_key={_to_hex(step.private_key.reveal())}")
+    if step.listen_port is not None:
+        lines.append(f"listen_port={step.listen_port}")
+    if step.fwmark is not None:
+        lines.append(f"fwmark={step.fwmark}")
+    return _request(lines)
+
+
+def encode_peers(changes: Iterable[PeerChange]) -> bytes:
+    """Return the request that makes the changes, in their order."""
+    lines = ["set=1"]
+    for change in changes:
+        lines.extend(_peer_lines(change))
+    return _request(lines)
+
+
+def _peer_lines(change: PeerChange) -> Iterator[str]:
+    yield f"public_key={_to_hex(change.public_key)}"
+    if change.remove:
+        yield "remove=true"
+        return
+    if change.preshared_key is None:
+        yield f"preshared_key={_NO_KEY}"
+    elif isinstance(change.preshared_key, keys.PresharedKey):
+        yield f"preshared_key={_to_hex(change.preshared_key.reveal())}"
+    if change.endpoint is not None:
+        yield f"endpoint={change.endpoint.reveal()}"
+    if change.keepalive_s is not None:
+        yield f"persistent_keepalive_interval={change.keepalive_s}"
+    if change.replace_allowed_ips:
+        yield "replace_allowed_ips=true"
+    for text in change.allowed_ips:
+        yield f"allowed_ip={_prefixed(text)}"
+
+
+def encode_wake(public_keys: Iterable[str]) -> bytes:
+    """Return the request that makes the device greet peers at once.
+
+    A device sends a keepalive, and so a handshake, when the interval goes from 0 to something; the
+    second half puts it back.
+    """
+    lines = ["set=1"]
+    for key in map(_to_hex, public_keys):
+        lines += [f"public_key={key}", "update_only=true", "persistent_keepalive_interval=25"]
+        lines += [f"public_key={key}", "update_only=true", "persistent_keepalive_interval=0"]
+    return _request(lines)
+
+
+def chunks(changes: Sequence[PeerChange]) -> Iterator[Sequence[PeerChange]]:
+    """Yield the changes in pieces of a good size for one request."""
+    for start in range(0, len(changes), CHUNK_PEERS):
+        yield changes[start : start + CHUNK_PEERS]
+
+
+def _request(lines: list[str]) -> bytes:
+    return ("\n".join(lines) + "\n\n").encode("ascii")
+
+
+def _prefixed(text: str) -> str:
+    """Return an allowed IP as the protocol wants it: always with a prefix length."""
+    if "/" in text:
+        return text
+    return text + ("/128" if ":" in text else "/32")
+
+
+def _to_hex(key: str) -> str:
+    return a2b_base64(key).hex()
+
+
+def _to_base64(key: str) -> str:
+    return b64encode(bytes.fromhex(key)).decode()

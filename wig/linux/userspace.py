@@ -1,0 +1,282 @@
+"""The userspace backend: one `wireguard-go` per interface, started, adopted and watched.
+
+Called by `host`. The process gets its own session and no parent-death signal: it outlives wig, so
+that stopping, upgrading or killing wig costs no packet, and the next wig adopts it by its socket.
+Its log is silenced, because it contains the clients' addresses.
+"""
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from wig import errors
+from wig.device import Device, Endpoint, PeerChange, Problem, SetDevice
+from wig.linux import uapi
+
+PROGRAM = "wireguard-go"
+PROGRAMS = frozenset({"wireguard-go", "boringtun", "boringtun-cli"})  # adopted when running
+SOCKET_DIRECTORY = Path("/var/run/wireguard")  # wireguard-go, ipc/uapi_unix.go
+PEERS_MAX = 65_535  # wireguard-go, device/constants.go: MaxPeers, less one as measured
+REJECT_AFTER_TIME_S = 180  # WireGuard paper, section 6.1: no session is older
+START_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 5.0
+UP_TIMEOUT_S = 1.0
+_STEP_S = 0.002
+
+
+class _Process:
+    """A running wireguard-go; a child of ours, or one that an earlier wig left."""
+
+    def __init__(self, pid: int) -> None:
+        self.fd = os.pidfd_open(pid)
+
+    def ended(self, timeout_s: float = 0.0) -> bool:
+        """Say whether it is gone, after waiting for that at most this long."""
+        poll = select.poll()
+        poll.register(self.fd, select.POLLIN)
+        return bool(poll.poll(timeout_s * 1000))
+
+    def kill(self) -> None:
+        signal.pidfd_send_signal(self.fd, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Let go of it; a child that has ended is no zombie any more."""
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PIDFD, self.fd, os.WEXITED | os.WNOHANG)
+        os.close(self.fd)
+
+
+class Userspace:
+    """WireGuard devices made by `wireguard-go` (a `backend.Backend`)."""
+
+    peers_max: int | None = PEERS_MAX
+
+    def __init__(self, directory: Path = SOCKET_DIRECTORY) -> None:
+        """Use the sockets in `directory`; raise `Unusable` if devices cannot be made here."""
+        found = shutil.which(PROGRAM)
+        if found is None:
+            raise errors.Unusable(
+                f"{PROGRAM} is not installed", hint=f"install Debian's package {PROGRAM}"
+            )
+        if not Path("/dev/net/tun").exists():
+            raise errors.Unusable(
+                "/dev/net/tun does not exist", hint="load the kernel module: modprobe tun"
+            )
+        self._program = found
+        self._directory = directory
+        self._processes: dict[str, _Process] = {}
+        self._memory: dict[str, bytes] = {}
+
+    # Devices.
+
+    def create(self, name: str) -> None:
+        """Start the process and wait until its socket answers."""
+        process = self._start(name)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while self._read_text(name) is None:
+            if process.ended(_STEP_S):
+                process.close()
+                raise errors.Unusable(
+                    f"{PROGRAM} ended at once: it could not make {name!r}",
+                    hint=f"to see why, run: {PROGRAM} --foreground {name}",
+                )
+            if time.monotonic() > deadline:
+                process.kill()
+                process.ended(STOP_TIMEOUT_S)
+                process.close()
+                raise errors.Unusable(f"{PROGRAM} does not answer for {name!r}")
+        self._replace_process(name, process)
+
+    def _start(self, name: str) -> _Process:
+        try:
+            child = subprocess.Popen(  # noqa: S603  # no shell; the name is checked by `decide`
+                [self._program, "--foreground", name],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env={"LOG_LEVEL": "silent", "PATH": os.defpath},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise errors.Unusable(f"{PROGRAM} cannot be run: {error.strerror}") from error
+        child.returncode = 0  # it is to outlive us: nobody need be warned that it still runs
+        return _Process(child.pid)
+
+    def remove(self, name: str) -> None:
+        """Take away the socket, on which the process ends, and the interface with it."""
+        if self.read(name) is None:
+            return
+        process = self._processes.pop(name, None)
+        self._memory.pop(name, None)
+        self._path(name).unlink(missing_ok=True)
+        if process is None:
+            return
+        if not process.ended(STOP_TIMEOUT_S):
+            process.kill()
+            process.ended(STOP_TIMEOUT_S)
+        process.close()
+
+    def wait_up(self, name: str) -> None:
+        """Wait until it bound some port: before that it takes any port without trying it."""
+        deadline = time.monotonic() + UP_TIMEOUT_S
+        while not uapi.parse_port(self._read_text(name) or b""):
+            if time.monotonic() > deadline:
+                return  # the port that it has is taken; setting one will say so
+            time.sleep(_STEP_S)
+
+    def read(self, name: str) -> Device | None:
+        """Return the device; one that an earlier wig left is watched from now on."""
+        text = self._read_text(name)
+        if text is None:
+            return None
+        if name not in self._processes:
+            self._adopt(name)
+        self._memory[name] = text
+        return uapi.parse(text)
+
+    def set_device(self, step: SetDevice) -> None:
+        """Set what is not None; when a port is refused, the device keeps the one it has.
+
+        Left alone, the device would have no port at all, which cuts everybody.
+        """
+        path = self._path(step.name)
+        try:
+            before = uapi.parse_port(uapi.read(path)) if step.listen_port else 0
+            try:
+                uapi.request(path, uapi.encode_device(step))
+            except uapi.Refused:
+                if before:
+                    uapi.request(path, uapi.encode_device(replace(step, listen_port=before)))
+                raise
+        except OSError as error:
+            raise _silent(step.name) from error
+
+    def set_peers(self, name: str, changes: Sequence[PeerChange]) -> tuple[Problem, ...]:
+        """Change peers; what is refused is halved until the peers to blame are found."""
+        refused: list[Problem] = []
+        try:
+            for piece in uapi.chunks(changes):
+                self._set_some(name, piece, refused)
+        except OSError as error:
+            raise _silent(name) from error
+        return tuple(refused)
+
+    def _set_some(self, name: str, changes: Sequence[PeerChange], refused: list[Problem]) -> None:
+        try:
+            uapi.request(self._path(name), uapi.encode_peers(changes))
+        except uapi.Refused as error:
+            if len(changes) == 1:
+                refused.append(Problem(f"peer {changes[0].public_key}", name, error.message))
+                return
+            # Those before the one to blame are set already; setting them again costs nothing.
+            half = len(changes) // 2
+            self._set_some(name, changes[:half], refused)
+            self._set_some(name, changes[half:], refused)
+
+    # What a device takes along when it dies.
+
+    def remember(self) -> None:
+        """Keep each device's own text: to read it is the device's work, to parse it ours."""
+        for name in list(self._processes):
+            text = self._read_text(name)
+            if text is not None and name in self._processes:
+                self._memory[name] = text
+
+    def revive(self, name: str) -> Mapping[str, Endpoint]:
+        """Return where clients with a living session were; an older address is of no use."""
+        text = self._memory.pop(name, b"")
+        oldest = time.time() - REJECT_AFTER_TIME_S
+        return {
+            public_key: peer.endpoint
+            for public_key, peer in uapi.parse(text).peers.items()
+            if peer.endpoint is not None and peer.handshake_s >= oldest
+        }
+
+    def wake(self, name: str, public_keys: Sequence[str]) -> None:
+        """Greet peers, as many in one request as in any other."""
+        try:
+            for start in range(0, len(public_keys), uapi.CHUNK_PEERS):
+                piece = public_keys[start : start + uapi.CHUNK_PEERS]
+                uapi.request(self._path(name), uapi.encode_wake(piece))
+        except OSError as error:
+            raise _silent(name) from error
+
+    # Processes.
+
+    def dead(self) -> tuple[str, ...]:
+        """Return the devices whose process ended by itself, each once."""
+        gone = tuple(name for name, process in self._processes.items() if process.ended())
+        for name in gone:
+            self._processes.pop(name).close()
+        return gone
+
+    def wait_fds(self) -> tuple[int, ...]:
+        """Return the processes' descriptors."""
+        return tuple(process.fd for process in self._processes.values())
+
+    def close(self) -> None:
+        """Forget all; the processes go on."""
+        while self._processes:
+            self._processes.popitem()[1].close()
+        self._memory.clear()
+
+    def _adopt(self, name: str) -> None:
+        """Watch the process of a device that is already there, whoever started it."""
+        for pid in _pids(name):
+            try:
+                process = _Process(pid)
+            except ProcessLookupError:
+                continue
+            if pid in _pids(name):  # still the same one, now that its number cannot be reused
+                self._replace_process(name, process)
+                return
+            process.close()
+
+    def _replace_process(self, name: str, process: _Process) -> None:
+        if (old := self._processes.pop(name, None)) is not None:
+            old.close()
+        self._processes[name] = process
+
+    def _read_text(self, name: str) -> bytes | None:
+        try:
+            return uapi.read(self._path(name))
+        except OSError:
+            return None
+
+    def _path(self, name: str) -> Path:
+        return self._directory / f"{name}.sock"
+
+
+def _silent(name: str) -> errors.Unusable:
+    return errors.Unusable(f"{PROGRAM} does not answer for {name!r}")
+
+
+def _pids(name: str) -> list[int]:
+    """Return the processes of this network namespace that are a userspace WireGuard of `name`.
+
+    The socket's own credentials would name the process that listened first, which has ended when
+    wireguard-go made itself a daemon.
+    """
+    ours = Path("/proc/self/ns/net").readlink()
+    return [
+        int(path.parent.name) for path in Path("/proc").glob("[0-9]*/comm") if _is(path, ours, name)
+    ]
+
+
+def _is(comm: Path, namespace: Path, name: str) -> bool:
+    try:
+        if comm.read_text().strip() not in PROGRAMS:
+            return False
+        arguments = comm.with_name("cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+        return arguments[-1] == name.encode() and (comm.parent / "ns/net").readlink() == namespace
+    except OSError:
+        return False

@@ -1,0 +1,196 @@
+"""From the state to what a gateway wants of its host.
+
+Called by the gateway: for everything when it reconciles, for single peers when ops arrive. What
+does not depend on the peers is small; the one exception, ranges outside the pools (which need a
+route and the firewall's leave), is kept up to date here, so that no op walks all peers.
+"""
+
+import base64
+from collections.abc import Container, Iterable, Mapping
+
+from wig import addresses, keys
+from wig.device import (
+    DeviceConfig,
+    FirewallConfig,
+    HostConfig,
+    InterfaceConfig,
+    LinkConfig,
+    PeerConfig,
+    Problem,
+    Sources,
+)
+from wig.model import Interface, Peer
+from wig.ports import View
+
+FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
+"""The kernel's parameter that lets it forward, by IP version (a path under /proc/sys)."""
+
+
+def peer_config(peer: Peer | None) -> PeerConfig | None:
+    """Return how a peer should be on the device; None: not at all."""
+    if peer is None or not peer.enabled:
+        return None
+    return PeerConfig(peer.preshared_key, _ranges(peer))
+
+
+def within(
+    peers: Mapping[str, PeerConfig], limit: int | None, present: Mapping[str, object]
+) -> dict[str, PeerConfig]:
+    """Return as many peers as a device can have; those that are `present` come first.
+
+    A peer too many must not cost one that is connected its place.
+    """
+    if limit is None or len(peers) <= limit:
+        return dict(peers)
+    kept = {key: peer for key, peer in peers.items() if key in present}
+    for key, peer in peers.items():
+        if len(kept) >= limit:
+            break
+        kept[key] = peer
+    return kept
+
+
+def full(interface: str, public_key: str, limit: int | None) -> Problem:
+    """Return what to say of a peer that has no place on the device."""
+    return Problem(
+        f"peer {public_key}",
+        interface,
+        f"the device is full: wireguard-go has at most {limit} peers in one interface",
+    )
+
+
+class Wanted:
+    """What `view` wants of the host."""
+
+    def __init__(self, view: View, *, firewall: bool = True, isolated: bool = True) -> None:
+        """Want nothing yet; `reset` reads the view."""
+        self._view = view
+        self._firewall = firewall
+        self._isolated = isolated
+        self._outside: dict[str, dict[str, tuple[str, ...]]] = {}
+
+    def reset(self) -> None:
+        """Read the whole view again."""
+        self._outside = {}
+        for interface in self._view.interfaces():
+            self._collect_outside(interface)
+
+    def note_interface(self, name: str) -> None:
+        """Take in that an interface came, changed or went."""
+        self._outside.pop(name, None)
+        if (interface := self._view.interface(name)) is not None:
+            self._collect_outside(interface)
+
+    def note_peer(self, before: Peer | None, after: Peer | None) -> None:
+        """Take in that a peer came, changed or went."""
+        for peer, stays in ((before, False), (after, True)):
+            if peer is None or (interface := self._view.interface(peer.interface)) is None:
+                continue
+            if not stays and peer.interface in self._outside:
+                self._outside[peer.interface].pop(peer.public_key, None)
+            elif stays and peer.enabled and (ranges := _outside_ranges(interface, peer)):
+                self._outside.setdefault(peer.interface, {})[peer.public_key] = ranges
+
+    def routes(self, name: str) -> frozenset[str]:
+        """Return the destinations that must be routed into an interface."""
+        outside = self._outside.get(name)
+        if not outside:
+            return frozenset()
+        return frozenset(text for ranges in outside.values() for text in ranges)
+
+    def firewall(self) -> FirewallConfig | None:
+        """Return the table that is wanted; None: none."""
+        if not self._firewall:
+            return None
+        return FirewallConfig(
+            interfaces=tuple(
+                Sources(
+                    name=interface.name,
+                    ranges=_sources(interface, self.routes(interface.name)),
+                    isolated=self._isolated,
+                )
+                for interface in self._view.interfaces()
+            )
+        )
+
+    def host(self, only: Container[str] | None = None) -> HostConfig:
+        """Return everything that is wanted, with these interfaces `only`; None: with all."""
+        found = list(self._view.interfaces())
+        return HostConfig(
+            interfaces={
+                each.name: self.interface(each)
+                for each in found
+                if only is None or each.name in only
+            },
+            firewall=self.firewall(),
+            sysctls=_forwarding(found),
+        )
+
+    def interface(self, interface: Interface, *, with_peers: bool = True) -> InterfaceConfig:
+        """Return what is wanted of one interface."""
+        return InterfaceConfig(
+            link=LinkConfig(
+                mtu=interface.mtu,
+                addresses=interface.addresses,
+                routes=self.routes(interface.name),
+            ),
+            device=DeviceConfig(
+                private_key=clamped(interface.private_key),
+                listen_port=interface.port,
+                peers=self._peers(interface) if with_peers else {},
+            ),
+        )
+
+    def _peers(self, interface: Interface) -> dict[str, PeerConfig]:
+        return {
+            peer.public_key: config
+            for peer in self._view.peers_of(interface.name)
+            if (config := peer_config(peer)) is not None
+        }
+
+    def _collect_outside(self, interface: Interface) -> None:
+        for peer in self._view.peers_of(interface.name):
+            if peer.enabled and (ranges := _outside_ranges(interface, peer)):
+                self._outside.setdefault(interface.name, {})[peer.public_key] = ranges
+
+
+def clamped(private: keys.PrivateKey) -> keys.PrivateKey:
+    """Return the key as every WireGuard device stores it (RFC 7748, section 5)."""
+    raw = bytearray(base64.b64decode(private.reveal()))
+    raw[0] &= 248
+    raw[31] = raw[31] & 127 | 64
+    return keys.PrivateKey(base64.b64encode(raw).decode())
+
+
+def _ranges(peer: Peer) -> tuple[str, ...]:
+    if peer.ip is None:
+        return () if peer.ip6 is None else (peer.ip6,)
+    return (peer.ip,) if peer.ip6 is None else (peer.ip, peer.ip6)
+
+
+def _outside_ranges(interface: Interface, peer: Peer) -> tuple[str, ...]:
+    """Return the peer's ranges that the interface's own network does not contain."""
+    return tuple(text for text in _ranges(peer) if not _in_pool(interface, text))
+
+
+def _in_pool(interface: Interface, text: str) -> bool:
+    found = addresses.parse_range(text, "ip")
+    cidr = addresses.cidr_of(interface.addresses, found.version)
+    if cidr is None:
+        return False
+    first, last = cidr.pool
+    return first <= found.first and found.last <= last
+
+
+def _sources(interface: Interface, outside: frozenset[str]) -> tuple[str, ...]:
+    pools = (addresses.parse_cidr(text, "addresses").network for text in interface.addresses)
+    return (*pools, *sorted(outside))
+
+
+def _forwarding(interfaces: Iterable[Interface]) -> dict[str, str]:
+    versions = {
+        addresses.parse_cidr(text, "addresses").version
+        for interface in interfaces
+        for text in interface.addresses
+    }
+    return {FORWARDING[version]: "1" for version in sorted(versions)}
