@@ -1,0 +1,112 @@
+"""The program as its users meet it: processes, exit codes, what they print."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+RUN_S_MAX = 120
+READY_S_MAX = 30
+STOP_S_MAX = 20
+WIG = (sys.executable, "-c", "import sys; from wig_cli.main import main; sys.exit(main())")
+
+
+class Done(NamedTuple):
+    """How a run of the program ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """What it printed, as JSON."""
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> Any:
+        """The error that it reported, as JSON."""
+        return json.loads(self.err)["error"]
+
+
+def environment(state_dir: Path, **more: str) -> dict[str, str]:
+    """Return an environment in which the program knows this state directory only."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("WIG_")}
+    return kept | {"WIG_STATE_DIR": str(state_dir), "NO_COLOR": "1"} | more
+
+
+def wig(state_dir: Path, *words: str, stdin: str | bytes = b"", **more: str) -> Done:
+    """Run one command to its end."""
+    done = subprocess.run(
+        [*WIG, *words],
+        input=stdin.encode() if isinstance(stdin, str) else stdin,
+        capture_output=True,
+        timeout=RUN_S_MAX,
+        env=environment(state_dir, **more),
+        check=False,
+    )
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+class Up:
+    """A running `wig up`; as a context it is stopped at the end, as with Ctrl-C."""
+
+    def __init__(self, state_dir: Path, *words: str) -> None:
+        self.state_dir = state_dir
+        self._log = (state_dir.parent / f"{state_dir.name}.log").open("ab")
+        command = [*WIG, "up", "--output", "json", "--run-dir", str(state_dir / "run"), *words]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=self._log, env=environment(state_dir)
+        )
+        try:
+            self.ready = self._read()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _read(self) -> Any:
+        """Return the document that says what runs where."""
+        assert self.process.stdout is not None
+        text = b""
+        while line := self.process.stdout.readline():
+            text += line
+            if line == b"}\n":
+                return json.loads(text)
+        raise AssertionError(f"wig up ended with {self.process.wait()}: {self.log()}")
+
+    def log(self) -> str:
+        """Return what it logged."""
+        return Path(self._log.name).read_text()
+
+    def wig(self, *words: str, **options: Any) -> Done:
+        """Run a command that finds this one by itself."""
+        return wig(self.state_dir, *words, **options)
+
+    def stop(self) -> int:
+        """Stop it as Ctrl-C does, and return its exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self._ended()
+
+    def kill(self) -> int:
+        """Kill it."""
+        self.process.kill()
+        return self._ended()
+
+    def _ended(self) -> int:
+        code = self.process.wait(STOP_S_MAX)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self._log.close()
+        return code
+
+    def __enter__(self) -> "Up":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.stop()
+        else:
+            self._ended()
