@@ -219,7 +219,8 @@ class Connection:
         subscription = Subscription(self, subject, callback)
         self._subscriptions.append(subscription)
         if self.up:
-            await self._resume(self._connected(), subscription)
+            with suppress(nats.errors.Error, Disconnected):  # then the next client will have it
+                await self._resume(self._connected(), subscription)
         return subscription
 
     async def unsubscribe(self, subscription: Subscription) -> None:
@@ -232,16 +233,14 @@ class Connection:
         subscription.current = None
 
     async def _resume(self, client: Client, subscription: Subscription) -> None:
-        current = await client.subscribe(subscription.subject, cb=subscription.callback)
-        subscription.current = current
+        subscription.current = await client.subscribe(subscription.subject, cb=subscription.callback)
 
     # -- life
 
     async def open(self) -> None:
         """Connect once; raise why it is not possible.
 
-        `Unavailable`: not reachable. `Denied`: the credentials are refused. `Unsupported`: the
-        server is too old.
+        `Unavailable`: not reachable. `Denied`: refused credentials. `Unsupported`: an old server.
         """
         client, pipe = await transport.connect(self.options, self._note, self._broke, ATTEMPT_S)
         self._client, self._pipe = client, pipe
@@ -305,6 +304,11 @@ class Connection:
             callback()
         if client is not None and pipe is not None:
             await transport.discard(client, pipe, CLOSE_S)
+
+    def rebuild(self) -> None:
+        """Make `run` build a new client: what should come through this one does not."""
+        if self._pipe is not None:
+            self._pipe.abort()
 
     async def close(self) -> None:
         """Send what is waiting to be sent, and disconnect for good."""

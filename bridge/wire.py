@@ -29,7 +29,9 @@ MSG_ID = "Nats-Msg-Id"
 CHUNK = "Wig-Chunk"
 """Of a piece of a snapshot: its number, from 0."""
 END = "Wig-End"
-"""Of the last piece of a snapshot."""
+"""Of the message after the last piece of a snapshot: how many there were."""
+ABORT = "Wig-Abort"
+"""Of the message instead of the next piece: nothing more comes, and the body says why."""
 
 
 def payload_limit(server_limit: int) -> int:
@@ -110,12 +112,12 @@ class SnapshotRequest(Message, frozen=True, kw_only=True):
     inbox: str
     """Fresh and random for each transfer, under `_INBOX.<id>.`; also the transfer's name."""
     credit: int
-    """How many pieces it has room for."""
+    """How many pieces it has room for at first."""
     attach: AttachRequest
 
 
 class Credit(Message, frozen=True, kw_only=True):
-    """The downstream has room for pieces up to this number."""
+    """The downstream has room for all pieces before `credit`; it also says that it is alive."""
 
     transfer: str
     """The inbox of the request."""

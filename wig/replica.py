@@ -145,8 +145,10 @@ class Replica:
                 self._answered(answer)
             case Phase.FOLLOWING, on.Arrived(records=records):
                 self._arrived(records)
-            case ((Phase.FOLLOWING | Phase.LOADING), on.Broken(reason=reason)):
-                self._detach(reason, self._retry_s())
+            case ((Phase.FOLLOWING | Phase.LOADING), on.Broken(error=errors.Permanent() as error)):
+                self._failed(error)
+            case ((Phase.FOLLOWING | Phase.LOADING), on.Broken(error=error)):
+                self._detach(error.message, self._retry_s())
             case Phase.LOADING, on.Offered(header=header) if not self._busy:
                 self._consider(header)
 
@@ -195,15 +197,15 @@ class Replica:
                 assert_never(answer)
 
     def _follow(self, answer: Continue) -> None:
-        known = {fork.epoch for fork in answer.lineage}
-        if self.position is None or self.position.epoch not in known:
+        position, known = self.position, {fork.epoch for fork in answer.lineage}
+        if position is None or position.epoch not in known:
             self._detach("the answer does not fit the position", self._retry_s())
             return
         self.phase = Phase.FOLLOWING
         self.why = ""
         self._whole = False
         self._lineage = answer.lineage
-        self._cursor = (self.position.seq, bytes.fromhex(self.position.digest))
+        self._cursor = (position.seq, bytes.fromhex(position.digest))
         self._arrived_at = self._now
         self.upstream.attached(self._now)
         self._out.append(do.Consume(self.attempt))
@@ -265,8 +267,7 @@ class Replica:
     def _applied(self, event: on.Applied) -> None:
         header, self._offered = self._offered, None
         self._busy = False
-        self.position = event.position
-        self.state_digest = event.state_digest
+        self.position, self.state_digest = event.position, event.state_digest
         error = event.error
         if error is None and event.position != self._expected:
             self._whole = True

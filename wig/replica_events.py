@@ -44,7 +44,7 @@ class Broken:
     """The consumer is gone, or the transfer of the snapshot failed before its Load."""
 
     attempt: int
-    reason: str
+    error: errors.WigError
 
 
 @dataclass(frozen=True, slots=True)

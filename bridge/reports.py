@@ -1,0 +1,134 @@
+"""Reports: downstreams tell the node that they follow what they have applied.
+
+`Reporter` is run by every downstream, `Reports` by every node that is followed. Reports of a
+follower carry those of its own downstreams, so that the root knows the whole tree. They are not
+stored: a node that starts has them all again within `EVERY_S`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Never
+
+from bridge import cadence, connection, subjects, wire
+from wig import codec, errors
+
+logger = logging.getLogger(__name__)
+
+EVERY_S = 2.0
+GAP_S = 0.1  # at most ten per second
+ALIVE_S = 0.5  # in which a process that is alive answers; a leaf across the ocean needs half
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The last report of a downstream."""
+
+    identity: str
+    report: wire.Report
+    heard_at: float
+    """By the event loop's clock."""
+
+
+class Reporter:
+    """Reports of one downstream."""
+
+    def __init__(
+        self,
+        bus: connection.Connection,
+        upstream: str,
+        make: Callable[[], wire.Report],
+    ) -> None:
+        """`make` returns the current report."""
+        self._bus = bus
+        self._subject = subjects.node(upstream, bus.options.identity, "report")
+        self._make = make
+        self._cadence = cadence.Cadence(EVERY_S, GAP_S)
+
+    def changed(self) -> None:
+        """There is something new to report."""
+        self._cadence.changed()
+
+    async def run(self) -> Never:
+        """Report, whenever there is a connection."""
+        while True:
+            await self._cadence.wait()
+            await self.report()
+
+    async def report(self) -> None:
+        """Report now: somebody asked whether this process is alive."""
+        with suppress(connection.Disconnected):
+            await self._bus.publish(self._subject, codec.encode(self._make()))
+
+
+class Reports:
+    """What the downstreams of node `node` say."""
+
+    def __init__(self, bus: connection.Connection, node: str) -> None:
+        """Know nobody yet."""
+        self._bus = bus
+        self._node = node
+        self._known: dict[tuple[str, str], Known] = {}
+        self._awaited: dict[tuple[str, str], list[asyncio.Future[None]]] = {}
+        self._on_change: list[Callable[[], None]] = []
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back after each report."""
+        self._on_change.append(callback)
+
+    def known(self) -> list[Known]:
+        """Return everybody who ever reported to this process, by identity."""
+        return [self._known[key] for key in sorted(self._known)]
+
+    async def run(self) -> Never:
+        """Collect."""
+        subscription = await self._bus.subscribe(
+            subjects.node_of(self._node, "report"), self._received
+        )
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await subscription.stop()
+        raise AssertionError("unreachable: nobody completes that future")
+
+    async def alive(self, identity: str, instance: str, inbox: str) -> bool:
+        """Ask a process of a downstream to report, and say whether it did.
+
+        `inbox` is where it listens. It may not publish an answer anywhere but in reports, and if
+        it is gone, the server says so at once.
+        """
+        reported: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        key = identity, instance
+        self._awaited.setdefault(key, []).append(reported)
+        reply, absent = self._bus.expect_answer()
+        try:
+            await self._bus.publish(inbox, reply=reply)
+            either: set[asyncio.Future[Any]] = {reported, absent}
+            await asyncio.wait(either, timeout=ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
+            if absent.done():
+                absent.exception()  # whatever it says, nobody is there
+            return reported.done()
+        finally:
+            absent.cancel()
+            self._awaited[key].remove(reported)
+            if not self._awaited[key]:
+                del self._awaited[key]
+
+    async def _received(self, message: connection.Message) -> None:
+        parsed = subjects.parse_node(message.subject)
+        if parsed is None:
+            return
+        try:
+            report = wire.decode_report(message.data)
+        except errors.Invalid as error:
+            logger.warning("report refused", extra={"from": parsed[1], "error": error.message})
+            return
+        now = asyncio.get_running_loop().time()
+        self._known[parsed[1], report.role] = Known(parsed[1], report, now)
+        for future in self._awaited.get((parsed[1], report.instance), ()):
+            if not future.done():
+                future.set_result(None)
+        for callback in self._on_change:
+            callback()
