@@ -6,6 +6,7 @@ On the wire a command is the JSON object of its fields, sent to `wig.api.<identi
 `UNSET` in an update means: leave it as it is. `None` means: none.
 """
 
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
@@ -135,7 +136,7 @@ AnyCommand = (
     | CreateToken | DeleteToken
 )  # fmt: skip
 
-DECODE = {
+DECODE: dict[str, Callable[[bytes], AnyCommand]] = {
     "interface.create": codec.decoder(CreateInterface),
     "interface.update": codec.decoder(UpdateInterface),
     "interface.delete": codec.decoder(DeleteInterface),

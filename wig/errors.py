@@ -8,6 +8,7 @@ WigError
 │   ├── Conflict              the object is not in the expected state
 │   ├── Exhausted             no free address is left in the pool
 │   ├── ReadOnly              this node does not accept commands
+│   ├── Fenced                another instance runs in this one's place
 │   ├── Denied                the identity may not do this
 │   ├── TooLarge              the message is over the limit
 │   ├── Damaged               stored bytes are not what was written
@@ -99,6 +100,12 @@ class ReadOnly(Permanent):
     code = "read_only"
 
 
+class Fenced(Permanent):
+    """Another instance runs in this one's place."""
+
+    code = "fenced"
+
+
 class Denied(Permanent):
     """The identity may not do this."""
 
@@ -150,7 +157,7 @@ class Unknown(Temporary):
 BY_CODE: dict[str, type[WigError]] = {
     kind.code: kind
     for kind in (
-        Invalid, NotFound, Exists, Conflict, Exhausted, ReadOnly, Denied, TooLarge,
+        Invalid, NotFound, Exists, Conflict, Exhausted, ReadOnly, Fenced, Denied, TooLarge,
         Damaged, Foreign, Unsupported, Unusable, Unavailable, Unknown,
     )
 }  # fmt: skip

@@ -1,0 +1,150 @@
+"""The command service: requests in, one transaction for many, answers out. Called by the primary.
+
+While one group commits in the writer's thread, the next one gathers. The stream's acceptance is
+not waited for before the next group, only before the answers.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple, Never, Protocol
+
+from bridge import wire
+from bridge.answers import Answers
+from bridge.connection import Connection
+from bridge.ownership import Head, Store, head_of
+from bridge.publisher import Publisher
+from bridge.worker import Worker
+from wig import errors
+from wig.commands import DECODE, ImportPeers
+from wig.log import Record
+from wig.sqlite.datastore import Outcome, Request
+
+logger = logging.getLogger(__name__)
+
+WAITING_MAX = 10_000  # requests; at 10,000 a second, the last one waits for a second
+WAITING_BYTES_MAX = 32 * 1024 * 1024  # of their payloads: eight imports of the greatest size
+GROUP_REQUESTS_MAX = 512  # in one transaction: 50 ms at most, for small ones
+GROUP_OBJECTS_MAX = 10_000  # likewise, for imports
+GROUP_RECORDS_MAX = 12_000  # entries handed to the publisher; the rest it reads itself
+BACKLOG_MAX = 20_000  # entries that are committed and not published, before the next group
+CHECK_S = 0.25  # between two looks at the clock
+
+BUSY = wire.failed(
+    errors.Unavailable("primary: too many commands are waiting", hint="repeat it in a moment")
+)
+STUCK = wire.failed(
+    errors.Unavailable(
+        "primary: its stream does not take entries", hint="is JetStream's disk full? see its log"
+    )
+)
+LOST = wire.failed(errors.Unknown("primary: it stopped while it worked on this"))
+STOPPING = wire.failed(errors.Unavailable("primary: it stops"))
+
+
+class CommandStore(Store, Protocol):
+    """The datastore, as far as it is used here; in the writer's thread."""
+
+    def commit(self, requests: Sequence[Request], now: datetime) -> list[Outcome]:
+        """Decide and commit all requests in one transaction."""
+
+
+class _Waiting(NamedTuple):
+    request: Request
+    reply: str
+    size: int
+
+
+class Commands:
+    """Takes commands, and answers them when they are done for good."""
+
+    def __init__(
+        self, bus: Connection, store: CommandStore, writer: Worker, publisher: Publisher
+    ) -> None:
+        """`store` is used in `writer`'s thread only."""
+        self._store = store
+        self._writer = writer
+        self._publisher = publisher
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._wake = asyncio.Event()
+        self.answers = Answers(bus)
+        publisher.on_accepted(self.answers.release)
+
+    def take(self, identity: str, verb: str, payload: bytes, reply: str) -> None:
+        """Queue a command, or answer at once why not."""
+        if len(self._waiting) >= WAITING_MAX or self._waiting_bytes > WAITING_BYTES_MAX:
+            self.answers.send(reply, BUSY)
+            return
+        try:
+            command = DECODE[verb](payload)
+        except errors.Invalid as error:
+            self.answers.send(reply, wire.failed(error))
+            return
+        request = Request(identity, command.request, command)
+        self._waiting.append(_Waiting(request, reply, len(payload)))
+        self._waiting_bytes += len(payload)
+        self._wake.set()
+
+    async def run(self) -> Never:
+        """Commit what is queued, group by group."""
+        await self._publisher.ready.wait()
+        try:
+            while True:
+                await self._wake.wait()
+                await self._room()
+                group = self._group()
+                if self._publisher.stuck:
+                    self._refuse(group, STUCK)
+                elif group:
+                    await self._commit(group)
+        finally:
+            self._refuse(self._waiting, STOPPING)
+            self._waiting.clear()
+
+    async def _room(self) -> None:
+        """Wait while too much is committed and not published; not for ever."""
+        while self._publisher.backlog > BACKLOG_MAX and not self._publisher.stuck:
+            await self._publisher.moved(CHECK_S)
+
+    def _group(self) -> list[_Waiting]:
+        """Return what goes into the next transaction."""
+        group: list[_Waiting] = []
+        objects = 0
+        while self._waiting and len(group) < GROUP_REQUESTS_MAX and objects < GROUP_OBJECTS_MAX:
+            waiting = self._waiting.popleft()
+            self._waiting_bytes -= waiting.size
+            group.append(waiting)
+            command = waiting.request.command
+            objects += len(command.peers) if isinstance(command, ImportPeers) else 1
+        if not self._waiting:
+            self._wake.clear()
+        return group
+
+    async def _commit(self, group: list[_Waiting]) -> None:
+        requests = [waiting.request for waiting in group]
+        known = False
+        try:
+            outcomes, records, head = await self._writer.call(self._in_thread, requests)
+            known = True
+        finally:
+            if not known:  # stopped, or a defect
+                self._refuse(group, LOST)
+        self._publisher.committed(head, records)
+        for waiting, outcome in zip(group, outcomes, strict=True):
+            self.answers.add(outcome.head, waiting.reply, outcome.reply)
+        self.answers.release(self._publisher.accepted)
+
+    def _in_thread(self, requests: list[Request]) -> tuple[list[Outcome], list[Record], Head]:
+        before = head_of(self._store).position.seq
+        outcomes = self._store.commit(requests, datetime.now(UTC))
+        head = head_of(self._store)
+        changed = head.position.seq > before
+        records = self._store.records(before, GROUP_RECORDS_MAX) if changed else []
+        return outcomes, records, head
+
+    def _refuse(self, group: Sequence[_Waiting], body: bytes) -> None:
+        for waiting in group:
+            self.answers.send(waiting.reply, body)

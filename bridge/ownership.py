@@ -1,0 +1,256 @@
+"""Getting hold of the stream: does what `wig.owner` decides. Called by `publisher`.
+
+Everything here is repeated until the bus and JetStream answer; what cannot be repeated (a new
+epoch, a new generation) is committed to the database before the stream hears of it.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import NamedTuple, Protocol, TypeVar, assert_never
+
+from bridge import subjects, wire
+from bridge.connection import Connection
+from bridge.streams import Seen, Streams
+from bridge.worker import Worker
+from wig import errors, log, owner
+from wig.log import Lineage, Position, Record
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+ALONE_S = 0.5  # for another instance of this node to say that it is there
+RETRY_S = 0.1  # between two attempts while the bus or JetStream is not there
+
+
+class Store(Protocol):
+    """What is needed of the datastore; called in the writer's thread."""
+
+    @property
+    def generation(self) -> str:
+        """The generation of the stream; empty: none yet."""
+
+    @property
+    def lineage(self) -> Lineage:
+        """Every epoch from the first."""
+
+    def set_generation(self, generation: str) -> None:
+        """Store it, durably."""
+
+    def position(self) -> Position | None:
+        """Return the head."""
+
+    def state_digest(self) -> str:
+        """Return the state digest at the head."""
+
+    def base(self) -> tuple[int, bytes]:
+        """Return sequence and digest before the first entry kept."""
+
+    def digest_at(self, seq: int) -> bytes | None:
+        """Return the digest at `seq`, None if it is not known."""
+
+    def records(self, after: int, limit: int) -> list[Record]:
+        """Return entries in order."""
+
+    def mint(self, epoch: str) -> None:
+        """Begin a new epoch here, durably."""
+
+
+class Head(NamedTuple):
+    """Where a log is."""
+
+    position: Position
+    state_digest: str
+
+
+def head_of(store: Store) -> Head:
+    """Return where the store is; call it in the writer's thread."""
+    position = store.position()
+    assert position is not None, "a primary holds at least its own beginning"
+    return Head(position, store.state_digest())
+
+
+class Start(NamedTuple):
+    """The stream is ours: where to go on."""
+
+    after: int
+    """The last entry in the stream."""
+    digest: str | None
+    """Its digest; None: the stream is empty."""
+    first: int
+    """The first entry in the stream, or the next one."""
+    head: Head
+    """The log, at some moment after the last change of epoch."""
+
+
+class Ownership:
+    """The claim of one instance on the stream of its node."""
+
+    def __init__(
+        self, bus: Connection, store: Store, writer: Worker, streams: Streams, *, node: str,
+        instance: str,
+    ) -> None:  # fmt: skip
+        """`store` is used in `writer`'s thread only."""
+        self._bus = bus
+        self._store = store
+        self._writer = writer
+        self._streams = streams
+        self._node = node
+        self._instance = instance
+        self._machine = owner.Owner(instance)
+        self._first = 0
+        self.generation = ""
+        """Of the stream; empty: there is none yet."""
+        self.problems: tuple[str, ...] = ()
+        """What an operator must know, until the next start."""
+
+    async def open(self) -> Start:
+        """Get hold of the stream at the start; raise `Fenced` if somebody else has it."""
+        await self._bus.wait_up()
+        await self._check_alone()
+        self._machine = owner.Owner(self._instance)
+        self.generation = self._store.generation
+        others = await self._surely(lambda: self._streams.others(self.generation))
+        return await self._settle(owner.Opened(self.generation, await self._log(), bool(others)))
+
+    async def recover(self) -> Start:
+        """Find out where the stream is, after a doubt; raise `Fenced` if it is not ours."""
+        return await self._settle(owner.Doubted())
+
+    async def _check_alone(self) -> None:
+        """Raise `Fenced` if another instance of this node is alive."""
+        subject = subjects.node(self._node, self._bus.options.identity, "status")
+        try:
+            message = await self._bus.request(subject, b"{}", timeout_s=ALONE_S)
+        except errors.Temporary:
+            return
+        other = _instance(message.data)
+        if other != self._instance:
+            raise errors.Fenced(
+                f"node: {self._node!r} is served by another instance already ({other})",
+                field="name",
+                hint="stop the other one, or give this node another --name",
+            )
+
+    async def _settle(self, event: owner.Event) -> Start:
+        """Do what the owner asks for, until it asks to publish."""
+        while True:
+            following: owner.Event | None = None
+            for action in self._machine.handle(event):
+                if isinstance(action, owner.Publish):
+                    return await self._start(action.after)
+                following = await self._perform(action)
+            assert following is not None, "the owner asks for something until it publishes"
+            event = following
+
+    async def _perform(
+        self,
+        action: owner.Claim | owner.Look | owner.Compare | owner.Begin | owner.Retire | owner.Stop,
+    ) -> owner.Event | None:
+        match action:
+            case owner.Claim():
+                claimed = await self._surely(lambda: self._streams.claim(self.generation))
+                return await self._seen(*(claimed or (None, "")))
+            case owner.Look():
+                return await self._seen(
+                    await self._surely(lambda: self._streams.look(self.generation)), ""
+                )
+            case owner.Compare(seq):
+                theirs = await self._surely(lambda: self._streams.digest(self.generation, seq))
+                mine = await self._writer.call(self._store.digest_at, seq)
+                known = theirs is not None and mine is not None
+                return owner.Compared(seq, mine.hex() == theirs if known and mine else None)
+            case owner.Begin():
+                return await self._begin(action)
+            case owner.Retire():
+                await self._retire()
+                return None
+            case owner.Stop(reason):
+                raise errors.Fenced(
+                    f"node: {self._node!r} has been replaced: {reason}",
+                    field="name",
+                    hint="see which process serves this node now; this one may be started again "
+                    "when the other is stopped for good",
+                )
+            case _:
+                assert_never(action)
+
+    async def _seen(self, stream: Seen | None, displaced: str) -> owner.Event:
+        if stream is None:
+            others = await self._surely(lambda: self._streams.others(self.generation))
+            return owner.Gone(await self._log(), bool(others))
+        self._first = stream.first
+        return owner.Found(stream.owner, displaced, stream.first, stream.last, await self._log())
+
+    async def _begin(self, action: owner.Begin) -> owner.Event:
+        if action.mint:
+            await self._writer.call(self._store.mint, _fresh_id())
+            self._tell(action.lost)
+        self.generation = _fresh_id()
+        await self._writer.call(self._store.set_generation, self.generation)
+        await self._surely(lambda: self._streams.create(self.generation, action.first))
+        self._first = action.first
+        logger.info("new stream", extra={"generation": self.generation, "first": action.first})
+        return owner.Begun(action.first)
+
+    def _tell(self, lost: tuple[int, int] | None) -> None:
+        if lost is None:
+            logger.warning("the stream was lost: a new epoch begins")
+            return
+        text = f"this database has been restored: entries {lost[0]}–{lost[1]} are lost"
+        self.problems = (*self.problems, text)
+        logger.error(
+            "this database has been restored: acknowledged entries are lost",
+            extra={"first": lost[0], "last": lost[1]},
+        )
+
+    async def _retire(self) -> None:
+        """Delete the node's other streams; what cannot be deleted now will be at the next start."""
+        try:
+            for other in await self._streams.others(self.generation):
+                await self._streams.delete(other)
+        except errors.Temporary as error:
+            logger.warning("an old stream stays", extra={"error": error.message})
+
+    async def _start(self, after: int) -> Start:
+        empty = after < self._first
+        digest = None if empty else await self._writer.call(self._store.digest_at, after)
+        head = await self._writer.call(head_of, self._store)
+        return Start(after, digest.hex() if digest else None, self._first, head)
+
+    async def _log(self) -> owner.Log:
+        return await self._writer.call(_log_of, self._store)
+
+    async def _surely(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask until there is an answer."""
+        told = ""
+        while True:
+            await self._bus.wait_up()
+            try:
+                return await ask()
+            except errors.Temporary as error:
+                if error.message != told:
+                    logger.warning("JetStream is not ready", extra={"error": error.message})
+                    told = error.message
+                await asyncio.sleep(RETRY_S)
+
+
+def _log_of(store: Store) -> owner.Log:
+    return owner.Log(base=store.base()[0], head=head_of(store).position.seq)
+
+
+def _fresh_id() -> str:
+    """Return a new epoch or generation: sorts by time, and nobody else has it."""
+    return log.epoch_id(datetime.now(UTC), secrets.token_bytes(4))
+
+
+def _instance(raw: bytes) -> str:
+    """Return which instance answered for its status; empty: it does not say."""
+    try:
+        nodes = (wire.unpack(raw).ok or {}).get("nodes") or [{}]
+    except errors.WigError:
+        return ""
+    return str(nodes[0].get("instance", ""))

@@ -1,0 +1,195 @@
+"""The publisher: brings the log into the stream, and keeps it there.
+
+Called by the primary. `ownership` gets hold of the stream; then this sends entries, many at a
+time, without waiting for one before the next: each is accepted only right after the one before,
+so the answer to the last of a group speaks for all of them. A refusal, a missing answer, or a
+lost connection is a doubt: it looks at the stream again, and goes on from what is there.
+
+Entries come from the writer as they are committed (`committed`), or, when the stream is behind,
+out of the database.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Never
+
+from bridge.connection import Connection
+from bridge.outbox import Outbox
+from bridge.ownership import Head, Ownership, Start, Store
+from bridge.streams import Streams
+from bridge.worker import Worker
+from wig.log import Record
+
+logger = logging.getLogger(__name__)
+
+GROUP_ENTRIES_MAX = 500  # per answer of the stream: answers cost little, and memory is bounded
+READ_ENTRIES_MAX = 2_000  # read from the database at once, when the stream is behind
+UNDER_WAY_MAX = 5_000  # entries without an answer; nats-server keeps 20,000 waiting, then drops
+FRESH_ENTRIES_MAX = 20_000  # committed entries kept in memory; beyond, they are read again
+ANSWER_S_MAX = 2.0  # for one group; a server that syncs to a slow disk takes some 100 ms
+STUCK_S = 2.0  # without progress while something waits: commands are refused from then on
+CHECK_S = 0.25  # between two looks at the clock
+
+
+class Publisher:
+    """The log of one datastore, in its stream. `run` does the work."""
+
+    def __init__(
+        self, bus: Connection, store: Store, writer: Worker, *, node: str, instance: str,
+        domain: str | None = None,
+    ) -> None:  # fmt: skip
+        """`instance` is random per process start; `store` is used in `writer`'s thread only."""
+        self._bus = bus
+        self._store = store
+        self._writer = writer
+        self._streams = Streams(bus, node, instance, domain=domain)
+        self.ownership = Ownership(bus, store, writer, self._streams, node=node, instance=instance)
+        self._outbox: Outbox | None = None
+        self._fresh: deque[Sequence[Record]] = deque()
+        self._heads: deque[Head] = deque()
+        self._wake = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._listeners: list[Callable[[int], None]] = []
+        self._progress_s = 0.0
+        self._head = 0
+        self.ready = asyncio.Event()
+        """Set once the stream is ours; until then nothing may be committed."""
+        self.accepted = 0
+        """The last entry that the stream is known to have."""
+        self.published: Head | None = None
+        """The last commit that the stream has completely; None: not known yet."""
+        self.first = 0
+        """The first entry in the stream, or the next one."""
+
+    @property
+    def generation(self) -> str:
+        """Of the stream; empty: there is none yet."""
+        return self.ownership.generation if self.ready.is_set() else ""
+
+    # -- for those who commit
+
+    def on_accepted(self, listener: Callable[[int], None]) -> None:
+        """Call back with the last entry that the stream has, each time it has more."""
+        self._listeners.append(listener)
+
+    def committed(self, head: Head, records: Sequence[Record]) -> None:
+        """Take what was just committed; `records` may lack the end, if it is much."""
+        if head.position.seq <= self._head:
+            return
+        if self.accepted >= self._head:
+            self._progress_s = self._now()
+        self._head = head.position.seq
+        self._heads.append(head)
+        if records and self.backlog <= FRESH_ENTRIES_MAX:
+            self._fresh.append(records)
+        self._wake.set()
+
+    @property
+    def backlog(self) -> int:
+        """How many committed entries the stream is not known to have."""
+        return self._head - self.accepted
+
+    @property
+    def stuck(self) -> bool:
+        """Whether nothing moves although something should."""
+        idle = self._outbox is not None and self.accepted >= self._head
+        return not idle and self._now() - self._progress_s > STUCK_S
+
+    async def moved(self, timeout_s: float) -> None:
+        """Return when the stream has more, or after `timeout_s`."""
+        self._moved.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._moved.wait()
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    # -- sending
+
+    async def run(self) -> Never:
+        """Claim the stream, bring it up to the log, and publish what comes.
+
+        Raises `Fenced` when another instance runs or has taken the stream.
+        """
+        self._stop_sending()
+        self._begin(await self.ownership.open())
+        while True:
+            outbox = self._outbox
+            if outbox is None:
+                self._begin(await self.ownership.recover())
+            elif outbox.sent < self._head and outbox.under_way < UNDER_WAY_MAX:
+                await self._send(outbox)
+            else:
+                await self._wait(outbox)
+
+    def _begin(self, start: Start) -> None:
+        self.first = start.first
+        self._head = max(self._head, start.head.position.seq)
+        # What was committed before belongs to an epoch that may be over.
+        later = [head for head in self._heads if head.position.seq > start.head.position.seq]
+        self._heads = deque([start.head, *later])
+        self._outbox = Outbox(
+            self._bus,
+            self._streams.subject(self.ownership.generation),
+            after=start.after,
+            digest=start.digest,
+            accepted=self._accepted,
+            doubt=self._doubt,
+        )
+        self.ready.set()
+        logger.info("publishing", extra={"after": start.after, "head": self._head})
+        self._accepted(start.after)
+
+    async def _send(self, outbox: Outbox) -> None:
+        while self._fresh and self._fresh[0][-1].seq <= outbox.sent:
+            self._fresh.popleft()  # sent out of the database meanwhile
+        if self._fresh and self._fresh[0][0].seq == outbox.sent + 1:
+            records = self._fresh.popleft()
+        else:
+            records = await self._writer.call(self._store.records, outbox.sent, READ_ENTRIES_MAX)
+        for start in range(0, len(records), GROUP_ENTRIES_MAX):
+            if outbox is not self._outbox:
+                return
+            outbox.send(records[start : start + GROUP_ENTRIES_MAX])
+            await self._bus.room()
+
+    async def _wait(self, outbox: Outbox) -> None:
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(CHECK_S):
+                await self._wake.wait()
+        except TimeoutError:
+            if outbox.waits_s() > ANSWER_S_MAX:
+                self._doubt("the stream does not answer")
+
+    def _doubt(self, reason: str) -> None:
+        logger.warning("publishing is in doubt", extra={"reason": reason})
+        self._stop_sending()
+
+    def _stop_sending(self) -> None:
+        if self._outbox is not None:
+            self._outbox.close()
+        self._outbox = None
+        self._fresh.clear()
+        self._wake.set()
+
+    def _accepted(self, seq: int) -> None:
+        self.accepted = seq
+        self._progress_s = self._now()
+        while self._heads and self._heads[0].position.seq <= seq:
+            self.published = self._heads.popleft()
+        self._wake.set()
+        self._moved.set()
+        for listener in self._listeners:
+            listener(seq)
+
+    async def prune(self, keep_from: int) -> None:
+        """Delete the entries before `keep_from` from the stream; the last one always stays."""
+        keep_from = min(keep_from, self.accepted)
+        if self.ready.is_set() and keep_from > self.first:
+            await self._streams.prune(self.ownership.generation, keep_from)
+            self.first = keep_from
