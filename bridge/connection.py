@@ -232,8 +232,8 @@ class Connection:
                 await subscription.current.unsubscribe()
         subscription.current = None
 
-    async def _resume(self, client: Client, subscription: Subscription) -> None:
-        subscription.current = await client.subscribe(subscription.subject, cb=subscription.callback)
+    async def _resume(self, client: Client, one: Subscription) -> None:
+        one.current = await client.subscribe(one.subject, cb=one.callback)
 
     # -- life
 
