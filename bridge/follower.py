@@ -65,17 +65,22 @@ class Follower:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 group.create_task(self.reporter.run())
-                if self._bus.up:
-                    self._feed(on.Connected())
-                while True:
-                    await asyncio.sleep(TICK_S)
-                    self._tick()
+                try:
+                    await self._keep_ticking()
+                finally:
+                    self._group = None
         finally:
-            self._group = None
             for end in self._let_go():
                 await end
             for subscription in subscriptions:
                 await subscription.stop()
+
+    async def _keep_ticking(self) -> Never:
+        if self._bus.up:
+            self._feed(on.Connected())
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._tick()
 
     def report(self) -> wire.Report:
         """Return what it says of itself."""
@@ -176,8 +181,9 @@ class Follower:
         elif action.error is None:
             logger.info("replication goes on", extra={"upstream": upstream})
         else:
-            told = {"error": action.error.message, "hint": action.error.hint}
-            logger.error("replication has a problem", extra={"upstream": upstream} | told)
+            error = action.error
+            told = {"upstream": upstream, "error": error.message, "hint": error.hint}
+            logger.error("replication has a problem", extra=told)
 
     async def _attach(self, action: do.Attach) -> None:
         me, identity = self._options.me, self._bus.options.identity
