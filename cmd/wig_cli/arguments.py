@@ -115,3 +115,15 @@ def describe(
         parser.epilog = "examples:\n" + "\n".join(f"  {line}" for line in examples)
     parser.set_defaults(run=run, remote=remote, daemon=daemon, parser=parser)
     add_common(parser)
+
+
+def needed(options: argparse.Namespace, name: str) -> str:
+    """Return a setting that this command cannot do without; raise `UsageError` if it is absent."""
+    value = getattr(options, name)
+    if not value:
+        flag = f"--{name.replace('_', '-')}"
+        raise UsageError(
+            f"{flag}: needed, but not given", hint=f"{settings.SETTINGS[name].help};"
+            f" also {settings.variable(name)}, or {name} in the file of --config",
+        )  # fmt: skip
+    return str(value)

@@ -59,21 +59,17 @@ def database(options: argparse.Namespace) -> str:
     local = Path(options.state_dir) / "wig.db"
     if local.exists():
         return str(local)
-    raise arguments.UsageError("--db: needed, but not given", hint="the database's file")
+    return arguments.needed(options, "db")
 
 
 def run_init(options: argparse.Namespace) -> None:
     """Create a database and its first admin."""
-    if not options.db:
-        raise arguments.UsageError(
-            "--db: needed, but not given", hint="where the new file is to be"
-        )
-    out = options.out
+    db, out = arguments.needed(options, "db"), options.out
     with private_files.reserved(out, "--out") if out else nullcontext():
-        text = create(options.db, options.admin)
+        text = create(db, options.admin)
         if out:
             private_files.replace(out, text)
-    output.note(f"created: {options.db}")
+    output.note(f"created: {db}")
     if out:
         output.note(f"the token of {options.admin} is in {out}")
     else:
@@ -82,20 +78,23 @@ def run_init(options: argparse.Namespace) -> None:
 
 def create(path: str, admin: str) -> str:
     """Create a database, and return the token of its admin as JSON."""
-    credentials = import_module("bridge.credentials")
-    made = credentials.make(admin)
-    model = import_module("wig.model")
-    now = datetime.now(UTC)
-    token = model.Token(
-        id=import_module("wig.access").parse_token_id(admin, "admin"),
-        secret_digest=inputs.secret_digest(made.secret),
-        role="admin",
-        created=now,
-        description="made by wig init",
-    )
-    import_module("wig.sqlite.initialise").init(path, now=now, entropy=os.urandom, token=token)
+    made = import_module("bridge.credentials").make(admin)
+    create_with(path, made)
     text: bytes = import_module("wig.codec").encode(made)
     return text.decode() + "\n"
+
+
+def create_with(path: str, admin: Any) -> None:
+    """Create a database whose first entry is the token of `admin` (`credentials.Credentials`)."""
+    now = datetime.now(UTC)
+    token = import_module("wig.model").Token(
+        id=import_module("wig.access").parse_token_id(admin.id, "admin"),
+        secret_digest=inputs.secret_digest(admin.secret),
+        role="admin",
+        created=now,
+        description="made with the database",
+    )
+    import_module("wig.sqlite.initialise").init(path, now=now, entropy=os.urandom, token=token)
 
 
 def run_backup(options: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wig_cli.remote import Session
 
 PORT_DEFAULT = 51820  # what wg(8) and every client show as the usual port
-COLUMNS = ("name", "port", "addresses", "peers", "description")
+COLUMNS = ("name", "port", "addresses", "dns", "description")
 FIELDS = (
     "name", "port", "public_key", "private_key", "addresses", "mtu", "dns", "description",
     "revision",

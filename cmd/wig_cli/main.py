@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = root.parse_args(words)
         if options.run is None:
             options.parser.error("COMMAND: needed, but not given")
-        settings.resolve(options, os.environ)
+        settings.resolve(options, os.environ, settings.of(options.parser))
     except (arguments.UsageError, settings.SettingError) as error:
         return _usage(error, words)
     except SystemExit as done:  # argparse prints the help and exits

@@ -7,14 +7,17 @@ import argparse
 import asyncio
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+from wig import errors
 from wig_cli import arguments, settings
 
 
 def datastore(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wig datastore`."""
     arguments.describe(
-        parser, run_datastore, daemon=True, help="run a primary, or a follower of another datastore",
+        parser, run_datastore, daemon=True,
+        help="run a primary, or a follower of another datastore",
         text="Without --follow it is the primary: the one writer. Make its database with wig init.",
         examples=(
             "wig datastore --db /var/lib/wig/wig.db --name primary",
@@ -46,9 +49,36 @@ def add_gateway(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def gateway_options(options: argparse.Namespace, name: str) -> Any:
+    """Return the options of the gateway of this host (`wig.linux.gateway.Options`)."""
+    return import_module("wig.linux.gateway").Options(
+        name=name,
+        wireguard=options.wireguard,
+        firewall=not options.no_firewall,
+        run_directory=Path(options.run_dir),
+    )
+
+
 def run_datastore(options: argparse.Namespace) -> int:
-    raise SystemExit(9)
+    """Serve a database until told to stop."""
+    if options.follow:
+        raise errors.Unsupported(
+            "--follow: followers come with a later version", hint="gateways can follow the primary"
+        )
+    node = import_module("bridge.node")
+    asyncio.run(
+        node.run_datastore(
+            node.DatastoreOptions(
+                db=Path(arguments.needed(options, "db")),
+                name=arguments.needed(options, "name"),
+                bus=import_module("wig_cli.remote").bus_options(options, name="wig datastore"),
+                domain=options.domain,
+            )
+        )
+    )
+    return 0
 
 
 def run_gateway(options: argparse.Namespace) -> int:
+    """Follow a datastore until told to stop."""
     raise SystemExit(9)

@@ -42,6 +42,11 @@ class Session:
         reply = await self._inner.query(verb, body, timeout_s=self._timeout_s)
         return reply.ok or {}
 
+    async def head(self) -> int:
+        """Return the sequence of the last entry."""
+        reply = await self._inner.query("log.list", {"limit": 1}, timeout_s=self._timeout_s)
+        return reply.position.seq if reply.position else 0
+
 
 def bus_options(options: argparse.Namespace, *, name: str = "wig") -> Options:
     """Return how to come to the bus; raises `Unusable` if the token cannot be read."""

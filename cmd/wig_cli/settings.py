@@ -4,14 +4,15 @@ Called by `arguments` (which adds them as options) and `invoke` (which resolves 
 describes the deployment is a setting; the fields of objects are plain options, so that no stray
 environment variable can name a peer.
 
-A running `wig up` leaves `client.toml` in its state directory: the lowest layer, which lets the
-other commands on the same host find it. It is ignored when `--server` comes from anywhere else,
-so that a credential never goes to a server that it was not made for.
+A `wig up` leaves `client.toml` in its state directory: the lowest layer, which lets the other
+commands on the same host find it. It is ignored when `--server` comes from anywhere else, so that
+a credential never goes to a server that it was not made for. `wig up` itself reads `up.toml`
+there, where it keeps what it was told.
 """
 
 import argparse
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 STATE_DIR_DEFAULT = "/var/lib/wig"
 CONFIG_DEFAULT = "/etc/wig/wig.toml"
 CLIENT_FILE = "client.toml"
+UP_FILE = "up.toml"
 
 
 class Setting(NamedTuple):
@@ -96,13 +98,14 @@ def add(parser: Any, *names: str) -> None:
     for name in names:
         setting = SETTINGS[name]
         default = "" if setting.default is None else f", default {setting.default}"
-        parser.add_argument(
+        action = parser.add_argument(
             f"--{name.replace('_', '-')}",
             dest=name,
             metavar=setting.metavar,
             default=argparse.SUPPRESS,
             help=f"{setting.help} ({variable(name)}{default})",
         )
+        action.setting = name
 
 
 def variable(name: str) -> str:
@@ -110,8 +113,16 @@ def variable(name: str) -> str:
     return f"WIG_{name.upper()}"
 
 
-def resolve(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
-    """Fill in every setting that the command line left open, and check those that it gave.
+def of(parser: argparse.ArgumentParser) -> list[str]:
+    """Return the names of the settings that a command has."""
+    found = (getattr(action, "setting", None) for action in parser._actions)  # noqa: SLF001
+    return [name for name in found if name is not None]
+
+
+def resolve(
+    options: argparse.Namespace, environment: Mapping[str, str], names: Iterable[str] = SETTINGS
+) -> None:
+    """Fill in the settings `names` that the command line left open, and check those it gave.
 
     Raises `SettingError` naming where the wrong value came from.
     """
@@ -129,10 +140,13 @@ def resolve(options: argparse.Namespace, environment: Mapping[str, str]) -> None
     elif Path(CONFIG_DEFAULT).exists():
         layers.append((f"{CONFIG_DEFAULT}: {{name}}", _read(CONFIG_DEFAULT)))
     if _first(layers, "server") is None:
-        path = Path(_first(layers, "state_dir") or STATE_DIR_DEFAULT) / CLIENT_FILE
+        path = Path(_first(layers, "state_dir") or STATE_DIR_DEFAULT) / given.get(
+            "local_file", CLIENT_FILE
+        )
         if os.access(path, os.R_OK):
             layers.append((f"{path}: {{name}}", _read(str(path))))
-    for name, setting in SETTINGS.items():
+    for name in names:
+        setting = SETTINGS[name]
         value = setting.default
         for where, layer in layers:
             if name in layer:

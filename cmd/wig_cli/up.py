@@ -1,18 +1,16 @@
 """`wig up`: a VPN on this host with one command, and the same VPN at the next start.
 
-Loaded by `main`. Everything that it keeps is in one directory:
-
-    wig.db        the database             nats/         the server: configuration, streams, log
-    admin.json    the first admin's token  client.toml   how the other commands find this wig
+Loaded by `main`. Flags to values; `local` puts them together and runs them.
 """
 
 import argparse
+import asyncio
+from importlib import import_module
+from pathlib import Path
 
 from wig_cli import arguments, inputs, nodes, settings
 
-NODE = "primary"
-GATEWAY = "local"
-PORT_DEFAULT = 51820
+PORT_DEFAULT = 51820  # what wg(8) and every client show as the usual port
 
 
 def up(parser: argparse.ArgumentParser) -> None:
@@ -25,37 +23,60 @@ def up(parser: argparse.ArgumentParser) -> None:
         examples=(
             "wig up --endpoint vpn.example.org",
             "wig up --address 10.8.0.1/16 --address fd08::1/64 --port 51821",
-            "wig up --no-gateway --state-dir ~/wig     without root: no VPN, but all the rest",
+            "wig up --no-gateway --state-dir ~/wig     without root: all but the VPN itself",
         ),
     )  # fmt: skip
+    parser.set_defaults(local_file=settings.UP_FILE)
     settings.add(parser, "state_dir", "run_dir", "endpoint", "wireguard")
     parser.add_argument(
-        "--nats-port",
-        type=inputs.whole,
-        default=0,
-        metavar="PORT",
-        help="of the server for clients; default: any free one, then kept",
-    )
+        "--nats-port", type=inputs.whole, default=0, metavar="PORT",
+        help="of the server, for clients; default: any free one, and then the same",
+    )  # fmt: skip
     parser.add_argument("--no-gateway", action="store_true", help="no VPN on this host")
     nodes.add_gateway(parser)
-    first = parser.add_argument_group("on the first start")
-    first.add_argument("--interface", metavar="NAME", help="default: the first free of wg0, wg1, …")
-    first.add_argument(
-        "--address",
-        dest="addresses",
-        action="append",
-        default=[],
-        metavar="CIDR",
-        help="of the interface, with its pool; default: free ones",
-    )
-    first.add_argument(
-        "--port",
-        type=inputs.whole,
-        metavar="PORT",
+    _add_first(parser.add_argument_group("on the first start"))
+
+
+def _add_first(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--interface", metavar="NAME", help="default: the first free of wg0, wg1, …")
+    group.add_argument(
+        "--address", dest="addresses", action="append", default=[], metavar="CIDR",
+        help="of the interface, with its pool; default: a free one of each family",
+    )  # fmt: skip
+    group.add_argument(
+        "--port", type=inputs.whole, metavar="PORT",
         help=f"UDP, default: the first free one from {PORT_DEFAULT} on",
-    )
-    first.add_argument("--no-interface", action="store_true", help="create none")
+    )  # fmt: skip
+    group.add_argument("--dns", action="append", default=[], metavar="ADDRESS")
+    group.add_argument("--no-interface", action="store_true", help="create none")
 
 
 def run_up(options: argparse.Namespace) -> int:
-    raise SystemExit(9)
+    """Run until told to stop."""
+    local = import_module("wig_cli.local")
+    wanted = (
+        None
+        if options.no_interface
+        else local.Wanted(
+            name=options.interface,
+            port=options.port,
+            addresses=tuple(inputs.split(options.addresses)),
+            dns=tuple(inputs.split(options.dns)),
+        )
+    )
+    asyncio.run(
+        local.run(
+            local.Local(
+                state_dir=Path(options.state_dir).expanduser().resolve(),
+                nats_port=options.nats_port,
+                endpoint=options.endpoint,
+                first_interface=wanted,
+                gateway=None
+                if options.no_gateway
+                else nodes.gateway_options(options, local.GATEWAY),
+                down_on_exit=options.down_on_exit,
+                as_json=options.output == "json",
+            )
+        )
+    )
+    return 0

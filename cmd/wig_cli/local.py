@@ -1,0 +1,200 @@
+"""`wig up`: everything of one host in one process, beside the nats-server that it starts.
+
+Called by `up`. All that it keeps is in one directory:
+
+    wig.db       the database                 nats/        the server: store, ports, log
+    admin.json   the first admin's token      client.toml  how other commands find this wig
+    up.toml      what `wig up` was told
+
+Nothing but the first two needs a backup.
+"""
+
+import asyncio
+import json
+import os
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Never
+
+from bridge import client, credentials, node, supervisor
+from bridge.node import DatastoreOptions
+from bridge.options import Options
+from bridge.server import NatsServer, ServerOptions
+from bridge.supervisor import Service
+from wig import commands
+from wig_cli import files, greeting, inputs, private_files, settings, surroundings
+
+NODE = "primary"
+GATEWAY = "local"
+ADMIN = "admin"
+PORT_FIRST = 51820  # what wg(8) and every client show as the usual port
+ENTROPY_BYTES = 64
+SETTLE_S_MAX = 10.0  # for the gateway's first snapshot; the greeting then says what is behind
+SETTLE_CHECK_S = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The interface of the first start; what is empty is chosen so that it gets in no way."""
+
+    name: str | None
+    port: int | None
+    addresses: tuple[str, ...]
+    dns: tuple[str, ...]
+
+    def command(self) -> commands.CreateInterface:
+        """Return the command, with everything chosen."""
+        return commands.CreateInterface(
+            name=self.name or surroundings.free_interface_name(),
+            port=self.port or surroundings.free_port(PORT_FIRST),
+            private_key=inputs.new_private_key(),
+            addresses=self.addresses or surroundings.free_addresses(os.urandom(ENTROPY_BYTES)),
+            dns=self.dns,
+            description="made by wig up",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Local:
+    """What `wig up` runs, and where."""
+
+    state_dir: Path
+    nats_port: int
+    endpoint: str | None
+    """As given; None: the guess of each start."""
+    first_interface: Wanted | None
+    gateway: Any
+    down_on_exit: bool
+    as_json: bool
+
+    @property
+    def db(self) -> Path:
+        """The database."""
+        return self.state_dir / "wig.db"
+
+
+async def run(options: Local) -> None:
+    """Run until told to stop."""
+    options.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _prepare(options)
+    directory = options.state_dir / "nats"
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(
+            NatsServer(ServerOptions(directory=directory, port=options.nats_port))
+        )
+        _write_files(options, server)
+        serving = asyncio.Event()
+        services: dict[str, Service] = {"nats-server": server.run}
+        services |= await node.datastore(
+            stack,
+            DatastoreOptions(db=options.db, name=NODE, bus=_bus(server, NODE)),
+            ready=serving.set,
+        )
+        services["first steps"] = _FirstSteps(options, server, serving).run
+        await supervisor.run(services)
+
+
+def _prepare(options: Local) -> None:
+    """Make what the first start needs.
+
+    The token is written before the database that knows it, so that a crash between the two
+    leaves a token that is still to be used, and not a database without an admin.
+    """
+    if options.db.exists():
+        return
+    path = options.state_dir / "admin.json"
+    admin = credentials.read(path) if path.exists() else credentials.make(ADMIN)
+    credentials.write(path, admin)
+    files.create_with(str(options.db), admin)
+
+
+def _bus(server: NatsServer, identity: str) -> Options:
+    """Return how a part of this process comes to its own server."""
+    return Options(
+        identity=identity,
+        server=server.url,
+        user=server.credentials.id,
+        password=server.credentials.secret,
+        name=f"wig up: {identity}",
+    )
+
+
+def _endpoint(options: Local) -> str | None:
+    return options.endpoint or surroundings.own_address()
+
+
+def _write_files(options: Local, server: NatsServer) -> None:
+    """Leave for other commands how they find this wig, and for the next start what was said."""
+    client_file = {
+        "server": server.url,
+        "token_file": str(server.credentials_file),
+        "identity": ADMIN,
+        "endpoint": _endpoint(options),
+    }
+    _write_toml(options.state_dir / settings.CLIENT_FILE, client_file)
+    if options.endpoint:
+        _write_toml(options.state_dir / settings.UP_FILE, {"endpoint": options.endpoint})
+
+
+def _write_toml(path: Path, values: dict[str, str | None]) -> None:
+    # A JSON string is a TOML string (TOML 1.0, "Basic strings").
+    lines = [f"{name} = {json.dumps(value)}\n" for name, value in values.items() if value]
+    private_files.replace(str(path), "".join(lines))
+
+
+class _FirstSteps:
+    """What happens when the primary serves: an interface if there is none, and a greeting."""
+
+    def __init__(self, options: Local, server: NatsServer, serving: asyncio.Event) -> None:
+        self._options = options
+        self._server = server
+        self._serving = serving
+        self._greeted = False
+
+    async def run(self) -> Never:
+        await self._serving.wait()
+        if not self._greeted:
+            async with client.connect(_bus(self._server, ADMIN)) as admin:
+                await self._create_interface(admin)
+                await self._greet(admin)
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError("unreachable: nobody completes that future")
+
+    async def _create_interface(self, admin: client.Client) -> None:
+        """Create the first interface, unless anything happened in this database before."""
+        wanted = self._options.first_interface
+        reply = await admin.query("log.list", {"limit": 1})
+        if wanted is None or reply.position is None or reply.position.seq > 1:
+            return
+        await admin.command("interface.create", wanted.command())
+
+    async def _greet(self, admin: client.Client) -> None:
+        options = self._options
+        found = greeting.Greeting(
+            server=self._server.url,
+            state_dir=str(options.state_dir),
+            endpoint=_endpoint(options),
+            guessed=options.endpoint is None,
+            nodes=await _settled(admin, 2 if options.gateway else 1),
+            interfaces=(await _ask(admin, "interface.list"))["interfaces"],
+            gateway=options.gateway is not None,
+            down_on_exit=options.down_on_exit,
+        )
+        print(found.document() if options.as_json else found.screen(), flush=True)
+        self._greeted = True
+
+
+async def _ask(admin: client.Client, verb: str) -> dict[str, Any]:
+    return (await admin.query(verb)).ok or {}
+
+
+async def _settled(admin: client.Client, expected: int) -> list[dict[str, Any]]:
+    """Return the nodes as soon as all that were started keep up, or after a while as they are."""
+    deadline = asyncio.get_running_loop().time() + SETTLE_S_MAX
+    while True:
+        nodes: list[dict[str, Any]] = (await _ask(admin, "node.status"))["nodes"]
+        late = len(nodes) < expected or any(one["lag_entries"] for one in nodes)
+        if not late or asyncio.get_running_loop().time() > deadline:
+            return nodes
+        await asyncio.sleep(SETTLE_CHECK_S)
