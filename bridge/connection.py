@@ -218,9 +218,9 @@ class Connection:
         """
         subscription = Subscription(self, subject, callback)
         self._subscriptions.append(subscription)
-        if self.up:
-            with suppress(nats.errors.Error, Disconnected):  # then the next client will have it
-                await self._resume(self._connected(), subscription)
+        with suppress(nats.errors.Error, Disconnected):  # then the next client will have it
+            await self._resume(self._connected(), subscription)
+            await self._connected().rtt(ROUND_TRIP_S_MAX)  # what we send overtakes nats-py's SUB
         return subscription
 
     async def unsubscribe(self, subscription: Subscription) -> None:

@@ -111,13 +111,22 @@ class Upstream:
             return None
         if theirs.epoch != mine.lineage[-1].epoch:
             return Doubt("the upstream is in another epoch")
-        if mark and mark.epoch == theirs.epoch and theirs.seq < mark.seq:
+        if mark and mark.epoch == theirs.epoch and self._head(theirs) < mark.seq:
             return Doubt("the upstream is behind")
         if mine.position.epoch != theirs.epoch or mine.position.seq < theirs.seq:
             stalled = now - self._moved_at > STALL_S_MAX
             return Doubt("nothing arrives") if stalled else None
         self._moved_at = now
         return self._compare(mine, theirs)
+
+    def _head(self, theirs: Position) -> int:
+        """Return the last entry that the upstream may have given.
+
+        A primary's position moves with its commits, while their entries are on their way already;
+        what it says of the root, itself, moves with the entries.
+        """
+        root = self.beacon.root if self.beacon else None
+        return max(theirs.seq, root.seq) if root and root.epoch == theirs.epoch else theirs.seq
 
     def _compare(self, mine: Standing, theirs: Position) -> Doubt | None:
         """Compare digests where both are at the same sequence of the same epoch."""
