@@ -36,6 +36,7 @@ def writer(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    connection.execute("PRAGMA threads = 1")  # a second one to sort with, when indexes are built
     connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
     return connection
 
@@ -119,6 +120,16 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise translation(path, error) from error
+
+
+def may_be_kept(error: sqlite3.Error) -> bool:
+    """Say whether a COMMIT that failed like this may be found committed after a restart.
+
+    The commit record is the last thing written before the file is synced. If a write failed, it
+    is not there; if the sync failed, it may be.
+    """
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR)
+    return bool(code & 0xFF == sqlite3.SQLITE_IOERR and code != sqlite3.SQLITE_IOERR_WRITE)
 
 
 def translation(path: Path, error: sqlite3.Error) -> errors.WigError:

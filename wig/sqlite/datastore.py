@@ -7,7 +7,6 @@ their own. State, entries and outcomes change in one transaction, or not at all.
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -134,7 +133,9 @@ class Datastore:
 
         An error of one leaves the others alone. A request whose (actor, id) was decided before
         is answered as it was then, even if its command differs now. If the transaction itself
-        fails (disk full, locked), every request gets `unavailable` and nothing has changed.
+        fails (disk full, locked), every request gets `unavailable` and nothing has changed; or
+        `unknown`, if the disk failed while it was asked to keep what was written. After that,
+        only a restart finds out what it kept, and everything is refused.
         """
         crash.point("commit: before begin")
         transaction = self._transaction
@@ -146,15 +147,14 @@ class Datastore:
             self._connection.executemany(
                 _REQUEST_INSERT,
                 [
-                    (*key, rows.micros(now), outcome.head, outcome.reply)
+                    (*key, rows.micros(now), outcome.head, bytearray(outcome.reply))
                     for key, outcome in self._outcomes.items()
                 ],
             )
             crash.point("commit: outcomes written")
             transaction.commit()
-        except sqlite3.Error as error:
-            outcome = self._failed(error)
-            return [outcome] * len(requests)
+        except (sqlite3.Error, errors.Unavailable) as error:
+            return [self._failed(error)] * len(requests)
         except BaseException:
             transaction.rollback()
             raise
@@ -212,13 +212,16 @@ class Datastore:
             made.append(op)
         return made
 
-    def _failed(self, error: sqlite3.Error) -> Outcome:
+    def _failed(self, error: sqlite3.Error | errors.Unavailable) -> Outcome:
         """Roll back, and return what every request of the group is told."""
-        with suppress(sqlite3.Error):
-            self._transaction.rollback()
-        why = connections.translation(self.path, error)
-        body = errors.Unavailable(why.message, field=why.field, hint=why.hint).body()
-        return Outcome(codec.encode({"error": body}), self._transaction.head.seq)
+        if isinstance(error, errors.Unavailable):
+            told: errors.Temporary = error
+        else:
+            why = connections.translation(self.path, error)
+            in_doubt = self._transaction.rollback()
+            kind = errors.Unknown if in_doubt else errors.Unavailable
+            told = kind(why.message, field=why.field, hint=why.hint)
+        return Outcome(codec.encode({"error": told.body()}), self._transaction.head.seq)
 
     def append(self, ops: Iterable[Op], *, actor: str, now: datetime) -> None:
         """Commit ops that no command asked for, such as the first token."""

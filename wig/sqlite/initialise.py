@@ -4,15 +4,15 @@ Called by `wig init` and by a follower's first start.
 """
 
 import os
-import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from wig import errors, log, ops
 from wig.log import Fork
 from wig.model import Token
-from wig.sqlite import connections, lock, meta, migrations, sql
+from wig.sqlite import connections, meta, migrations, sql
 from wig.sqlite.datastore import Datastore
 
 
@@ -29,62 +29,75 @@ def init(
     `entropy(n)` returns n random bytes. Raises `Unusable` if there is a file already.
     """
     database, epoch = entropy(16).hex(), log.epoch_id(now, entropy(4))
-    with _new_file(Path(path)):
-        _fill(Path(path), database, epoch)
+    with new_file(Path(path)) as unfinished:
+        _create(unfinished, database, epoch)
         if token is not None:
-            with Datastore.open(path) as datastore:
+            with Datastore.open(unfinished) as datastore:
                 datastore.append([ops.TokenCreate(token=token)], actor=actor, now=now)
 
 
 def init_empty(path: str | Path) -> None:
     """Make a database that holds nothing and belongs to nobody until it loads a snapshot."""
-    with _new_file(Path(path)):
-        _fill(Path(path), "", "")
+    with new_file(Path(path)) as unfinished:
+        _create(unfinished, "", "")
 
 
-class _new_file:  # noqa: N801 - reads as the context manager it is
-    """A file that is there, whole, when the block ends, or not at all."""
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Give a file to fill, which gets the name `path` when the block ends well.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        try:
-            # SQLite gives -wal and -shm the mode of the file itself.
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        except FileExistsError:
-            raise errors.Unusable(
-                f"db: {errors.quoted(self._path)} exists already",
-                field="db",
-                hint="a database is never overwritten: move it away, or choose another name",
-            ) from None
-        except OSError as error:
-            raise errors.Unusable(
-                f"db: {errors.quoted(self._path)} cannot be made: {error.strerror}", field="db"
-            ) from None
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is not None:
-            for suffix in ("", "-wal", "-shm", ".lock"):
-                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-
-
-def _fill(path: Path, database: str, epoch: str) -> None:
-    with lock.Lock(path), connections.translated(path):
-        connection = connections.writer(path)
-        try:
-            _create(connection, database, epoch)
-        finally:
-            connection.close()
+    So `path` is a whole database or does not exist, even if the power fails meanwhile. Raises
+    `Unusable` if there is a file already, which stays as it is.
+    """
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
+    _refuse_existing(path)
+    try:
+        # SQLite gives -wal and -shm the mode of the file itself.
+        os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError as error:
+        raise errors.Unusable(
+            f"db: {errors.quoted(path)} cannot be made: {error.strerror}", field="db"
+        ) from None
+    try:
+        with connections.translated(path):
+            yield unfinished
+        _sync(unfinished)
+        with suppress(FileExistsError):
+            os.link(unfinished, path)  # unlike a rename, this never replaces a file
+            _sync(path.parent)
+            return
+        _refuse_existing(path)
+    finally:
+        for suffix in ("", "-wal", "-shm", "-journal", ".lock"):
+            unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
 
 
-def _create(connection: sqlite3.Connection, database: str, epoch: str) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    migrations.create(connection)
-    zero = log.ZERO_DIGEST
-    connection.execute(
-        sql.query("meta_insert"), (database, epoch, 0, zero, meta.digest_blob(0), 0, zero)
-    )
-    if epoch:
-        meta.add_fork(connection, Fork(epoch=epoch, parent="", seq=0, digest=zero.hex()))
-    connection.execute("COMMIT")
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise errors.Unusable(
+            f"db: {errors.quoted(path)} exists already",
+            field="db",
+            hint="a database is never overwritten: move it away, or choose another name",
+        )
+
+
+def _sync(path: Path) -> None:
+    """Make a file, or the names in a directory, durable."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _create(path: Path, database: str, epoch: str) -> None:
+    with closing(connections.writer(path)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        migrations.create(connection)
+        zero = log.ZERO_DIGEST
+        connection.execute(
+            sql.query("meta_insert"), (database, epoch, 0, zero, meta.digest_blob(0), 0, zero)
+        )
+        if epoch:
+            meta.add_fork(connection, Fork(epoch=epoch, parent="", seq=0, digest=zero.hex()))
+        connection.execute("COMMIT")

@@ -6,7 +6,6 @@ again while peers are created, so they are held in a window: all islands that be
 that the memory is bounded however fragmented a pool is.
 """
 
-import heapq
 import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
@@ -17,6 +16,8 @@ from wig.ports import Bounds
 from wig.sqlite import rows, sql
 
 WINDOW_ISLANDS = 256  # read on each side of an address; one page of SQLite holds about 100
+
+_BEYOND = 1 << 128  # greater than every address
 
 _BEFORE = sql.query("island_before")
 _AFTER = sql.query("island_after")
@@ -106,15 +107,22 @@ def sweep(connection: sqlite3.Connection, interface: Interface, version: int) ->
     Raises `Damaged` if two of them overlap.
     """
     cidr = addresses.cidr_of(interface.addresses, version)
-    special = sorted(allocation.reserved(cidr)) if cidr else ()
-    taken = (
-        rows.bounds(*row)
-        for row in connection.execute(sql.query(f"peer_ranges_{version}"), (interface.name,))
-    )
-    try:
-        yield from _merged(heapq.merge(((each, each) for each in special), taken))
-    except errors.Damaged as error:
-        raise errors.Damaged(f"interface {interface.name!r}: {error.message}") from None
+    special = sorted(allocation.reserved(cidr)) if cidr else []
+    query = sql.query(f"peer_ranges_{version}")
+    taken = connection.execute(query, (interface.name,))
+    island: Bounds | None = None
+    for first, last in _with(special, taken):
+        if island is None:
+            island = first, last
+        elif first == island[1] + 1:
+            island = island[0], last
+        elif first <= island[1]:
+            raise errors.Damaged(f"interface {interface.name!r}: two owners of one address")
+        else:
+            yield island
+            island = first, last
+    if island is not None:
+        yield island
 
 
 def stored(connection: sqlite3.Connection, interface: str, version: int) -> Iterator[Bounds]:
@@ -123,18 +131,17 @@ def stored(connection: sqlite3.Connection, interface: str, version: int) -> Iter
     return (rows.bounds(*row) for row in found)
 
 
-def _merged(ranges: Iterable[Bounds]) -> Iterator[Bounds]:
-    """Join ranges that touch; they come in order."""
-    island: Bounds | None = None
-    for first, last in ranges:
-        if island is None:
-            island = first, last
-        elif first <= island[1]:
-            raise errors.Damaged(f"two owners of {first}")
-        elif first == island[1] + 1:
-            island = island[0], last
-        else:
-            yield island
-            island = first, last
-    if island is not None:
-        yield island
+def _with(special: list[int], taken: Iterable[tuple[bytes, bytes]]) -> Iterator[Bounds]:
+    """Put a few single addresses into a million ranges, in order; `heapq.merge` is slower."""
+    waiting = [*reversed(special)]
+    limit = waiting[-1] if waiting else _BEYOND
+    for stored_first, stored_last in taken:
+        first = int.from_bytes(stored_first, "big")
+        last = first if stored_last == stored_first else int.from_bytes(stored_last, "big")
+        while limit < first:
+            yield limit, waiting.pop()
+            limit = waiting[-1] if waiting else _BEYOND
+        yield first, last
+    while waiting:
+        address = waiting.pop()
+        yield address, address

@@ -76,7 +76,7 @@ def _insert_islands(transaction: Transaction, interface: Interface) -> None:
 
 def _island_rows(
     transaction: Transaction, interface: Interface, version: int
-) -> Iterator[tuple[str, int, bytes, bytes]]:
+) -> Iterator[tuple[str, int, bytearray, bytearray]]:
     for first, last in islands.sweep(transaction.connection, interface, version):
         yield interface.name, version, rows.blob(version, first), rows.blob(version, last)
 

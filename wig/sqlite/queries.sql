@@ -50,9 +50,9 @@ SELECT seq, payload, digest FROM entry WHERE seq > ? ORDER BY seq LIMIT ?;
 -- One entry.
 SELECT seq, payload, digest FROM entry WHERE seq = ?;
 
--- name: entry_oldest
--- The first entry that is kept.
-SELECT min(seq) FROM entry;
+-- name: entry_all
+-- The whole kept log; for `verify`.
+SELECT seq, time, payload, digest FROM entry ORDER BY seq;
 
 -- name: entry_young
 -- The first entry, among the next ? after ?, that is not older than a time.
@@ -70,6 +70,10 @@ DELETE FROM entry;
 -- name: request_get
 -- What was answered to this request.
 SELECT reply, head FROM request WHERE actor = ? AND id = ?;
+
+-- name: request_all
+-- Every recorded outcome; for `verify`.
+SELECT actor, id, head, reply FROM request;
 
 -- name: request_insert
 -- What is answered to this request, now and later.
@@ -94,6 +98,10 @@ SELECT body FROM interface WHERE name = ?;
 -- name: interface_list
 -- All interfaces.
 SELECT body FROM interface ORDER BY name;
+
+-- name: interface_columns
+-- All interfaces with what stands beside their bodies; for `verify`.
+SELECT body, name, port, peers FROM interface ORDER BY name;
 
 -- name: interface_peers
 -- How many peers an interface has.
@@ -191,6 +199,11 @@ WHERE interface = ? AND ip6_first IS NOT NULL ORDER BY ip6_first;
 SELECT name, sql FROM sqlite_schema
 WHERE type = 'index' AND tbl_name = 'peer' AND sql IS NOT NULL;
 
+-- name: peer_columns
+-- Every peer with everything that stands beside its body; for `verify`.
+SELECT body, public_key, interface, ip_first, ip_last, ip6_first, ip6_last, expire
+FROM peer ORDER BY public_key;
+
 -- name: peer_all
 -- Every peer, in order of keys; for snapshots.
 SELECT body FROM peer ORDER BY public_key;
@@ -202,6 +215,10 @@ SELECT body FROM token WHERE id = ?;
 -- name: token_list
 -- All tokens.
 SELECT body FROM token ORDER BY id;
+
+-- name: token_columns
+-- All tokens with what stands beside their bodies; for `verify`.
+SELECT body, id FROM token ORDER BY id;
 
 -- name: token_insert
 -- A new token.

@@ -13,6 +13,11 @@ from wig import addresses, codec, log
 from wig.model import Interface, Object, Peer, Token
 from wig.ports import Bounds
 
+# Blobs are bound as `bytearray`: Python's sqlite3 sends `bytes` (and None) through its table of
+# adapters, 0.3 µs each, and takes `bytearray` directly.
+Blobs = tuple[bytes | bytearray | None, bytes | bytearray | None]
+"""First and last address of a range as they are stored; None: the peer has none."""
+
 ADDRESS_BYTES = {4: 4, 6: 16}
 _FAMILY = {4: AF_INET, 6: AF_INET6}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,10 +33,10 @@ class PeerRow(NamedTuple):
 
     public_key: str
     interface: str
-    ip_first: bytes | None
-    ip_last: bytes | None
-    ip6_first: bytes | None
-    ip6_last: bytes | None
+    ip_first: bytearray | None
+    ip_last: bytearray | None
+    ip6_first: bytearray | None
+    ip6_last: bytearray | None
     expire: int | None
     body: str
 
@@ -46,10 +51,6 @@ class StoredPeer(NamedTuple):
     ip6_first: bytes | None
     ip6_last: bytes | None
     body: bytes
-
-
-Blobs = tuple[bytes | None, bytes | None]
-"""First and last address of a range as they are stored; None: the peer has none."""
 
 
 def micros(time: datetime) -> int:
@@ -67,25 +68,26 @@ def digest_of(body: bytes) -> int:
     return int.from_bytes(blake2b(body, digest_size=log.DIGEST_BYTES).digest(), "big")
 
 
-def blob(version: int, address: int) -> bytes:
+def blob(version: int, address: int) -> bytearray:
     """Return an address as it is stored."""
-    return address.to_bytes(ADDRESS_BYTES[version], "big")
+    return bytearray(address.to_bytes(ADDRESS_BYTES[version], "big"))
 
 
-def blobs(text: str | None, version: int) -> Blobs:
+def blobs(text: str | None, version: int) -> tuple[bytearray | None, bytearray | None]:
     """Return first and last address of a peer's canonical `ip` or `ip6`."""
     if text is None:
         return None, None
     if "/" not in text:
-        address = inet_pton(_FAMILY[version], text)
+        address = bytearray(inet_pton(_FAMILY[version], text))
         return address, address
     _, first, last = addresses.parse_range(text, "ip")
     return blob(version, first), blob(version, last)
 
 
-def bounds(first: bytes, last: bytes) -> Bounds:
+def bounds(first: bytes | bytearray, last: bytes | bytearray) -> Bounds:
     """Return stored addresses as integers."""
-    return int.from_bytes(first, "big"), int.from_bytes(last, "big")
+    least = int.from_bytes(first, "big")
+    return least, (least if last == first else int.from_bytes(last, "big"))
 
 
 def peer_row(peer: Peer, body: bytes) -> PeerRow:

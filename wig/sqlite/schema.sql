@@ -70,8 +70,8 @@ CREATE TABLE peer (
 -- Not (interface, public_key), which would be a second index written at random places: see
 -- `reader.py` for how the peers of one interface are listed in order of their keys.
 CREATE INDEX peer_by_interface ON peer (interface);
-CREATE INDEX peer_by_ip ON peer (interface, ip_first) WHERE ip_first IS NOT NULL;
-CREATE INDEX peer_by_ip6 ON peer (interface, ip6_first) WHERE ip6_first IS NOT NULL;
+CREATE INDEX peer_by_ip ON peer (interface, ip_first, ip_last) WHERE ip_first IS NOT NULL;
+CREATE INDEX peer_by_ip6 ON peer (interface, ip6_first, ip6_last) WHERE ip6_first IS NOT NULL;
 CREATE INDEX peer_by_expire ON peer (expire) WHERE expire IS NOT NULL;
 
 CREATE TABLE token (

@@ -33,9 +33,10 @@ class Transaction:
         self.connection = connection
         self.view = View(connection)
         self.head = meta.read(connection)
-        self._entries: list[tuple[int, int, bytes, bytes]] = []
+        self._entries: list[tuple[int, int, bytearray, bytearray]] = []
         self._data_version = self._read_data_version()
         self._saved: tuple[meta.Head, int] | None = None
+        self._in_doubt = False
 
     @contextmanager
     def writing(self, path: Path) -> Iterator[None]:
@@ -50,7 +51,17 @@ class Transaction:
                 raise
 
     def begin(self) -> None:
-        """Start writing, with what is in the file now."""
+        """Start writing, with what is in the file now.
+
+        Raises `Unavailable` for ever after a COMMIT that the disk may or may not have kept: what
+        SQLite believes and what a restart will find could differ.
+        """
+        if self._in_doubt:
+            raise errors.Unavailable(
+                "db: the disk failed while it was asked to keep what was written",
+                field="db",
+                hint="check the disk, then restart",
+            )
         self.connection.execute("BEGIN IMMEDIATE")
         if (version := self._read_data_version()) != self._data_version:
             # Somebody wrote to the file with another program: what we remember may be wrong.
@@ -83,7 +94,7 @@ class Transaction:
         head.epoch = epoch
 
     def _store(self, seq: int, time: int, payload: bytes, digest: bytes) -> None:
-        self._entries.append((seq, time, payload, digest))
+        self._entries.append((seq, time, bytearray(payload), bytearray(digest)))
         self.head.seq = seq
         self.head.digest = digest
         if len(self._entries) >= PENDING_ENTRIES_MAX:
@@ -131,13 +142,21 @@ class Transaction:
         self.flush()
         meta.write(self.connection, self.head)
         crash.point("commit: position written")
-        self.connection.execute("COMMIT")
+        try:
+            self.connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._in_doubt = connections.may_be_kept(error)
+            raise
 
-    def rollback(self) -> None:
-        """End the transaction as if it had not been."""
-        if self.connection.in_transaction:
-            self.connection.execute("ROLLBACK")
-        self.reload()
+    def rollback(self) -> bool:
+        """End the transaction as if it had not been; return whether it may have been kept."""
+        try:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            self.reload()
+        except sqlite3.Error:
+            self._in_doubt = True
+        return self._in_doubt
 
     def reload(self) -> None:
         """Remember nothing, and read the head again."""
