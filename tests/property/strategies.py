@@ -1,0 +1,194 @@
+"""Random values: any object for the codec, and commands in a world so small that they collide."""
+
+from datetime import UTC, datetime
+
+import hypothesis.strategies as st
+from msgspec import UNSET
+
+from tests import builders
+from wig import addresses, keys, log, ops
+from wig.commands import (
+    AUTO,
+    AnyCommand,
+    CreateInterface,
+    CreatePeer,
+    CreateToken,
+    DeleteInterface,
+    DeletePeer,
+    DeleteToken,
+    ImportPeers,
+    PeerSpec,
+    UpdateInterface,
+    UpdatePeer,
+)
+from wig.model import Interface, Object, Peer, Token
+
+# Any object.
+
+texts = st.text(max_size=20)
+times = st.datetimes(
+    min_value=datetime(1970, 1, 1),  # noqa: DTZ001 - hypothesis wants naive bounds
+    max_value=datetime(9999, 12, 31),  # noqa: DTZ001
+    timezones=st.just(UTC),
+)
+public_keys = st.integers(0, 1000).map(builders.key)
+private_keys = st.integers(0, 20).map(builders.private_key)
+preshared_keys = st.integers(0, 1000).map(lambda seed: keys.PresharedKey(builders.key(seed)))
+texts_few = st.lists(texts, max_size=3).map(tuple)
+
+interfaces: st.SearchStrategy[Interface] = st.builds(
+    Interface,
+    name=texts,
+    port=st.integers(0, 70000),
+    private_key=private_keys,
+    public_key=public_keys,
+    addresses=texts_few,
+    mtu=st.integers(0, 70000),
+    dns=texts_few,
+    description=texts,
+    revision=texts,
+)
+peers: st.SearchStrategy[Peer] = st.builds(
+    Peer,
+    public_key=public_keys,
+    interface=texts,
+    created=times,
+    ip=st.none() | texts,
+    ip6=st.none() | texts,
+    preshared_key=st.none() | preshared_keys,
+    name=texts,
+    description=texts,
+    expire=st.none() | times,
+    enabled=st.booleans(),
+    revision=texts,
+)
+tokens: st.SearchStrategy[Token] = st.builds(
+    Token,
+    id=texts,
+    secret_digest=texts,
+    role=texts,
+    created=times,
+    description=texts,
+    revision=texts,
+)
+objects: st.SearchStrategy[Object] = interfaces | peers | tokens
+entries: st.SearchStrategy[log.Entry] = st.builds(
+    log.Entry,
+    seq=st.integers(1, 1 << 62),
+    time=times,
+    actor=texts,
+    request=texts,
+    op=st.one_of(
+        st.builds(ops.InterfaceCreate, interface=interfaces),
+        st.builds(ops.InterfaceUpdate, interface=interfaces),
+        st.builds(ops.InterfaceDelete, name=texts),
+        st.builds(ops.PeerCreate, peer=peers),
+        st.builds(ops.PeerUpdate, peer=peers),
+        st.builds(ops.PeerDelete, public_key=public_keys),
+        st.builds(ops.TokenCreate, token=tokens),
+        st.builds(ops.TokenUpdate, token=tokens),
+        st.builds(ops.TokenDelete, id=texts),
+    ),
+)
+
+# Commands that meet each other.
+
+_names = st.sampled_from(["wg0", "wg0", "wg0", "wg1", "wg2", "bad name"])
+_pools = st.lists(
+    st.sampled_from(
+        [
+            "10.0.0.1/28", "10.0.0.1/27", "10.0.0.5/29", "10.0.0.17/28", "10.0.1.1/30",
+            "fd00::1/124", "fd00::1/123", "fd00::11/124", "10.0.0.0/28",
+        ]
+    ),
+    max_size=2,
+).map(tuple)  # fmt: skip
+_keys = st.sampled_from(
+    [*map(builders.key, range(8)), builders.interface("wg0").public_key, "not a key"]
+)
+_times = st.sampled_from([None, None, builders.NOON, builders.NOON.replace(year=2030)])
+_revisions = st.sampled_from([None, None, None, "e1:1", "e1:2", "e1:3"])
+_labels = st.sampled_from(["", "Ada", "bad\n"])
+_secrets = st.sampled_from([None, keys.PresharedKey(builders.key("psk"))])
+
+
+def _ranges(base: str, bits: int) -> st.SearchStrategy[str]:
+    """Return prefixes that begin within 48 addresses of `base`."""
+    start = addresses.parse_range(base, "test")
+
+    def text(offset: int, size: int) -> str:
+        first = start.first + (offset & ~((1 << size) - 1))
+        return f"{addresses.host_text(start.version, first)}/{bits - size}"
+
+    return st.builds(text, st.integers(0, 47), st.sampled_from([0, 0, 0, 1, 2, 3]))
+
+
+_ip = st.sampled_from([AUTO, AUTO, AUTO, None]) | _ranges("10.0.0.0", 32)
+_ip6 = st.sampled_from([AUTO, AUTO, AUTO, None]) | _ranges("fd00::", 128)
+
+
+def _maybe(values: st.SearchStrategy) -> st.SearchStrategy:
+    return st.just(UNSET) | values
+
+
+_spec_fields = {
+    "interface": _names,
+    "public_key": _keys,
+    "ip": _ip,
+    "ip6": _ip6,
+    "preshared_key": _secrets,
+    "name": _labels,
+    "expire": _times,
+    "enabled": st.booleans(),
+    "outside_pool": st.booleans(),
+}
+commands: st.SearchStrategy[AnyCommand] = st.one_of(
+    st.builds(CreatePeer, **_spec_fields),
+    st.builds(CreatePeer, interface=st.just("wg0"), public_key=_keys),
+    st.builds(
+        UpdatePeer,
+        public_key=_keys,
+        ip=_maybe(_ip),
+        ip6=_maybe(_ip6),
+        preshared_key=_maybe(_secrets),
+        name=_maybe(_labels),
+        expire=_maybe(_times),
+        enabled=_maybe(st.booleans()),
+        outside_pool=st.booleans(),
+        revision=_revisions,
+    ),
+    st.builds(DeletePeer, public_key=_keys, revision=_revisions),
+    st.builds(
+        ImportPeers, peers=st.lists(st.builds(PeerSpec, **_spec_fields), max_size=5).map(tuple)
+    ),
+    st.builds(
+        CreateInterface,
+        name=_names,
+        port=st.integers(0, 3),
+        private_key=st.sampled_from(["wg0", "wg1", "wg2"]).map(builders.private_key),
+        addresses=_pools,
+    ),
+    st.builds(
+        UpdateInterface,
+        name=_names,
+        port=_maybe(st.integers(0, 3)),
+        private_key=_maybe(st.sampled_from(["wg0", "wg1", "wg2"]).map(builders.private_key)),
+        addresses=_maybe(_pools),
+        revision=_revisions,
+    ),
+    st.builds(DeleteInterface, name=_names, with_peers=st.booleans(), revision=_revisions),
+    st.builds(
+        CreateToken,
+        id=st.sampled_from(["a", "b", "tls-x"]),
+        secret_digest=st.just("0" * 64),
+        role=st.sampled_from(["admin", "gateway"]),
+    ),
+    st.builds(DeleteToken, id=st.sampled_from(["a", "b"]), revision=_revisions),
+)
+histories = st.lists(commands, max_size=25).map(
+    lambda more: [
+        builders.create_interface("wg0", port=1, addresses=("10.0.0.1/28", "fd00::1/124")),
+        *more,
+    ]
+)
+"""Commands of which the first makes an interface, so that the others have something to do."""
