@@ -40,7 +40,11 @@ class Answers:
         """Hold nothing."""
         self._bus = bus
         self._waiting: deque[_Answer] = deque()
-        self._accepted = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many answers wait."""
+        return len(self._waiting)
 
     def add(self, head: int, reply: str, body: bytes) -> None:
         """Send `body` to `reply` when the stream has entry `head`; heads never fall."""
@@ -49,7 +53,6 @@ class Answers:
 
     def release(self, accepted: int) -> None:
         """Send what rests on entries up to `accepted`."""
-        self._accepted = accepted
         parts = []
         waiting = self._waiting
         while waiting and waiting[0].head <= accepted:

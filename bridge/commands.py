@@ -30,6 +30,7 @@ GROUP_REQUESTS_MAX = 512  # in one transaction: 50 ms at most, for small ones
 GROUP_OBJECTS_MAX = 10_000  # likewise, for imports
 GROUP_RECORDS_MAX = 12_000  # entries handed to the publisher; the rest it reads itself
 BACKLOG_MAX = 20_000  # entries that are committed and not published, before the next group
+FINISH_CHECK_S = 0.02
 CHECK_S = 0.25  # between two looks at the clock
 
 BUSY = wire.failed(
@@ -69,6 +70,7 @@ class Commands:
         self._publisher = publisher
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
+        self._committing = False
         self._wake = asyncio.Event()
         self.answers = Answers(bus)
         publisher.on_accepted(self.answers.release)
@@ -104,6 +106,15 @@ class Commands:
             self._refuse(self._waiting, STOPPING)
             self._waiting.clear()
 
+    async def finish(self, timeout_s: float) -> None:
+        """Wait until everything that was taken has been answered, or the time is over."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while self._waiting or self._committing or self.answers.waiting:
+            left_s = deadline - asyncio.get_running_loop().time()
+            if left_s <= 0:
+                return
+            await self._publisher.moved(min(left_s, FINISH_CHECK_S))
+
     async def _room(self) -> None:
         """Wait while too much is committed and not published; not for ever."""
         while self._publisher.backlog > BACKLOG_MAX and not self._publisher.stuck:
@@ -126,10 +137,12 @@ class Commands:
     async def _commit(self, group: list[_Waiting]) -> None:
         requests = [waiting.request for waiting in group]
         known = False
+        self._committing = True
         try:
             outcomes, records, head = await self._writer.call(self._in_thread, requests)
             known = True
         finally:
+            self._committing = False
             if not known:  # stopped, or a defect
                 self._refuse(group, LOST)
         self._publisher.committed(head, records)

@@ -128,10 +128,10 @@ class Connection:
     # -- sending
 
     def send(self, frames: bytes) -> None:
-        """Send messages that `frames.message` made, now and in order; or raise `Disconnected`.
+        """Send messages that `frames.message` made, in order; or raise `Disconnected`.
 
-        It goes past nats-py's queue of pending commands, straight to the socket: that spares a
-        task switch for each, and nothing is ever kept for later.
+        It goes past nats-py's queue of pending commands, to the socket at the end of this turn of
+        the event loop: that spares a task switch for each, and nothing is ever kept for later.
         """
         self._connected()
         assert self._pipe is not None
@@ -312,8 +312,8 @@ class Connection:
 
     async def close(self) -> None:
         """Send what is waiting to be sent, and disconnect for good."""
-        if self._client is not None:
-            await transport.finish(self._client, CLOSE_S)
+        if self._client is not None and self._pipe is not None:
+            await transport.finish(self._client, self._pipe, CLOSE_S)
         await self._drop()
 
     async def _note(self, error: Exception) -> None:

@@ -14,7 +14,7 @@ SYNC_INTERVAL = "10s"
 `always` would cost two thirds of the throughput."""
 
 STORE_BYTES_MAX = 10 * 1024**3
-"""Of all streams together: two generations of a log of 4 GiB, while one replaces the other."""
+"""Of all streams together: a log of 2 GiB, and the generations that it replaces."""
 
 MEMORY_BYTES_MAX = 64 * 1024**2  # no stream of wig is in memory; consumers' state is small
 

@@ -88,6 +88,11 @@ class Publisher:
         self._wake.set()
 
     @property
+    def head(self) -> int:
+        """The last committed entry."""
+        return self._head
+
+    @property
     def backlog(self) -> int:
         """How many committed entries the stream is not known to have."""
         return self._head - self.accepted
@@ -186,6 +191,13 @@ class Publisher:
         self._moved.set()
         for listener in self._listeners:
             listener(seq)
+
+    async def look(self) -> None:
+        """Learn which entry is the first: the stream drops the oldest when it is full."""
+        if self.ready.is_set():
+            seen = await self._streams.look(self.ownership.generation)
+            if seen is not None:
+                self.first = seen.first
 
     async def prune(self, keep_from: int) -> None:
         """Delete the entries before `keep_from` from the stream; the last one always stays."""

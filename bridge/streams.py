@@ -17,8 +17,8 @@ from wig import codec, errors
 logger = logging.getLogger(__name__)
 
 API_S_MAX = 5.0  # JetStream answers in a millisecond; creating a stream writes a few files
-LOG_BYTES_MAX = 4 * 1024**3
-"""Of one log, some ten million entries; the oldest go first. There is no age limit: the owner
+LOG_BYTES_MAX = 2 * 1024**3
+"""Of one log, some five million entries; the oldest go first. There is no age limit: the owner
 removes by sequence what the datastore removed, and always keeps the last entry, to compare."""
 DUPLICATES_NS = 100_000_000
 """JetStream's shortest memory of message ids: expected sequences leave it nothing to do."""

@@ -35,6 +35,7 @@ class Transport(TcpTransport):
     def __init__(self) -> None:
         """Connect nothing yet."""
         super().__init__()  # type: ignore[no-untyped-call]
+        self._gathered: list[bytes] = []
 
     def __bool__(self) -> bool:
         """Be there before the connection is: nats-py would make another one."""
@@ -48,12 +49,25 @@ class Transport(TcpTransport):
         endpoint.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS_MAX)
 
     def send(self, frames: bytes) -> None:
-        """Write whole frames of the protocol now; what the socket does not take is buffered."""
-        assert self._io_writer is not None, "not connected"
-        self._io_writer.write(frames)
+        """Send whole frames of the protocol, together with what else is sent at this moment.
+
+        One write for all that this turn of the event loop sends halves the cost of a message,
+        here and in the server.
+        """
+        if not self._gathered:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._gathered.append(frames)
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        frames = b"".join(self._gathered)
+        self._gathered.clear()
+        if frames and self._io_writer is not None and not self._io_writer.is_closing():
+            self._io_writer.write(frames)
 
     async def room(self) -> None:
-        """Wait until most of what was written has been taken by the socket."""
+        """Wait until most of what was sent has been taken by the socket."""
+        self.flush()
         if self._io_writer is not None:
             await self._io_writer.drain()
 
@@ -156,8 +170,9 @@ def _tls(options: Options) -> ssl.SSLContext | None:
     return context
 
 
-async def finish(client: Client, timeout_s: float) -> None:
+async def finish(client: Client, pipe: Transport, timeout_s: float) -> None:
     """Close a good client: what is waiting to be sent is sent."""
+    pipe.flush()
     with suppress(TimeoutError, OSError, nats.errors.Error):
         async with asyncio.timeout(timeout_s):
             await client.close()
