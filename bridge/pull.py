@@ -51,8 +51,8 @@ class Pull:
         self._broken = broken
         self._inbox = bus.new_inbox()
         self._subscription: connection.Subscription | None = None
-        self._open = 0
-        """How many entries have been asked for and have not come."""
+        self._open = ENTRIES_MAX
+        """How many entries have been asked for and have not come; `start` asks for these."""
         self._records: list[Record] = []
         self._last_reply = ""
         self._replies: deque[tuple[int, str]] = deque()
@@ -86,10 +86,11 @@ class Pull:
     async def ask_more(self, backlog: int) -> None:
         """Ask for more if it is time to."""
         if self.has_room(backlog):
-            await self._ask(ENTRIES_MAX - backlog - self._open, EXPIRES_S)
+            count = ENTRIES_MAX - backlog - self._open
+            self._open += count
+            await self._ask(count, EXPIRES_S)
 
     async def _ask(self, count: int, expires_s: float) -> None:
-        self._open += count
         body = {
             "batch": count,
             "expires": int(expires_s * NS),
