@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 RUN_S_MAX = 120
 READY_S_MAX = 30
@@ -102,7 +102,7 @@ class Up:
         self._log.close()
         return code
 
-    def __enter__(self) -> "Up":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

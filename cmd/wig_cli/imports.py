@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from wig import errors
 from wig.commands import ImportPeers
@@ -58,6 +58,11 @@ def add(group: Any) -> None:
     parser.add_argument("--dry-run", action="store_true", help="check the file, and change nothing")
 
 
+class _Sent(NamedTuple):
+    batch: batches.Batch
+    answer: asyncio.Future[dict[str, Any]]
+
+
 class Import:
     """One file on its way, and how far it got."""
 
@@ -65,60 +70,65 @@ class Import:
         """Nothing has been sent."""
         self._session = session
         self._bar = bar
-        self._flight: deque[tuple[batches.Batch, asyncio.Task[dict[str, Any]]]] = deque()
+        self._flight: deque[_Sent] = deque()
         self.created = 0
         self.unchanged = 0
+        self._gap = False
         self.resume_line = 1
         """Everything before this line is in the database."""
 
     async def run(self, found: Iterator[batches.Batch]) -> None:
-        """Send all batches; raises at the first that is refused."""
+        """Send all batches; raises at the first that is wrong or refused."""
+        reading: asyncio.Future[batches.Batch | None] | None = _read(found)
         try:
-            while (batch := await _next(found)) is not None:
-                self._send(batch)
-                if len(self._flight) >= IN_FLIGHT_MAX:
-                    await self._oldest()
-            while self._flight:
-                await self._oldest()
+            while reading or self._flight:
+                room = reading if len(self._flight) < IN_FLIGHT_MAX else None
+                oldest = self._flight[0].answer if self._flight else None
+                await asyncio.wait(
+                    [one for one in (room, oldest) if one], return_when=asyncio.FIRST_COMPLETED
+                )
+                if oldest and oldest.done():
+                    await self._settle()
+                if room and room.done():
+                    batch = await room
+                    reading = _read(found) if batch else None
+                    if batch:
+                        self._send(batch)
         except errors.WigError:
-            await self._rest()
+            await self._settle_rest()
             raise
         finally:
-            for _, task in self._flight:
-                task.cancel()
+            for sent in self._flight:
+                sent.answer.cancel()
 
     def _send(self, batch: batches.Batch) -> None:
         command = ImportPeers(peers=batch.peers())
         answer = asyncio.ensure_future(self._session.command("peer.import", command))
-        self._flight.append((batch, answer))
+        self._flight.append(_Sent(batch, answer))
 
-    async def _oldest(self) -> None:
-        """Wait for the batch that was sent first."""
+    async def _settle(self) -> None:
+        """Take the answer to the batch that was sent first."""
         batch, answer = self._flight.popleft()
-        self.resume_line = batch.rows[0].line
         try:
             result = await answer
         except errors.WigError as error:
+            self._gap = True
             raise _with_line(error, batch) from None
         self.created += result["created"]
         self.unchanged += result["unchanged"]
-        self.resume_line = batch.rows[-1].line + 1
+        if not self._gap:
+            self.resume_line = batch.rows[-1].line + 1
         self._bar.update(self.created + self.unchanged, batch.end)
 
-    async def _rest(self) -> None:
-        """Wait for what was on its way behind a refused batch, or before a wrong line."""
-        resume_line, failed = self.resume_line, False
+    async def _settle_rest(self) -> None:
+        """Wait for what is on its way beside a batch that failed."""
         while self._flight:
-            try:
-                await self._oldest()
-            except errors.WigError:
-                failed = True
-            resume_line = resume_line if failed else self.resume_line
-        self.resume_line = resume_line
+            with suppress(errors.WigError):
+                await self._settle()
 
 
-async def _next(found: Iterator[batches.Batch]) -> batches.Batch | None:
-    """Return the next batch, read in a thread: a slow pipe must not stop the answers.
+def _read(found: Iterator[batches.Batch]) -> "asyncio.Future[batches.Batch | None]":
+    """Return the next batch, None at the end, read in a thread: a pipe may be slow.
 
     A daemon thread, because one that waits for standard input cannot be told to stop.
     """
@@ -142,7 +152,7 @@ async def _next(found: Iterator[batches.Batch]) -> batches.Batch | None:
             future.set_result(batch)
 
     threading.Thread(target=read, daemon=True).start()
-    return await future
+    return future
 
 
 _PLACE = re.compile(r"peers\[([0-9]+)\]\.?")

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import sys
+import traceback
 from importlib import import_module
 
 from wig import errors
@@ -35,25 +36,42 @@ def invoke(options: argparse.Namespace) -> int:
     try:
         code = _run(options)
         sys.stdout.flush()
-    except UsageError as error:
-        output.failure(options, code="usage", message=error.message, hint=error.hint)
-        return EXIT_USAGE
-    except errors.WigError as error:
-        output.failure(
-            options, code=error.code, message=error.message, field=error.field, hint=error.hint
-        )
-        return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
     except BrokenPipeError:
         # The reader went away; without this, Python complains again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE_CLOSED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except OSError as error:
-        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        output.failure(options, code="unusable", message=message)
-        return EXIT_FAILED
+    except Exception as error:  # noqa: BLE001 - the last place: a person gets a sentence
+        return _failed(options, error)
     return code
+
+
+def _failed(options: argparse.Namespace, error: Exception) -> int:
+    """Report what went wrong, and return the exit code."""
+    match error:
+        case UsageError():
+            output.failure(options, code="usage", message=error.message, hint=error.hint)
+            return EXIT_USAGE
+        case errors.WigError():
+            output.failure(
+                options, code=error.code, message=error.message, field=error.field, hint=error.hint
+            )
+            return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+        case OSError():
+            message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            output.failure(options, code="unusable", message=message)
+        case _:
+            output.failure(
+                options, code="defect", hint=_REPORT,
+                message=f"this is a defect of wig: {type(error).__name__}: {error}",
+            )  # fmt: skip
+            if getattr(options, "verbose", 0):
+                traceback.print_exception(error)
+    return EXIT_FAILED
+
+
+_REPORT = "-v shows where; please report it, with the output of `wig version`"
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -131,7 +131,7 @@ def test_what_is_exported_can_be_imported(up, wg, form):
     """Export, delete everything, import: the same peers at the same addresses."""
     secret = x25519.preshared_key(entropy(1)).reveal()
     text = (
-        lines([1], name='a "quoted", name', description="ä\u2028ö")
+        lines([1], name='a "quoted", name', description="ä; ö")
         + lines([2], ip=None, enabled=False, expire="2099-01-01T00:00:00Z")
         + lines([3], ip="10.9.0.8/29", ip6=None, preshared_key=secret)
         + lines([4], ip="192.168.7.7", outside_pool=True)
