@@ -47,10 +47,7 @@ class Gateway(HostSink):
 
     def __init__(self, options: Options, state: State | None = None) -> None:
         """Check the host and take the lock; change nothing. Raises `Unusable` with a hint."""
-        _require_rights()
-        if options.firewall:
-            firewall.require()
-        backend = _backend(options)
+        backend = check(options)
         records = Records(options.run_directory, options.name)
         self._host_lock = Lock(options.run_directory)
         super().__init__(
@@ -72,6 +69,17 @@ class Gateway(HostSink):
         self._caretaker.stop()
         super().close(down=down)
         self._host_lock.release()
+
+
+def check(options: Options) -> Backend:
+    """Return the host's WireGuard, if the host can be a gateway; raise `Unusable` if not.
+
+    Changes nothing: a program can ask before it begins anything else.
+    """
+    _require_rights()
+    if options.firewall:
+        firewall.require()
+    return _backend(options)
 
 
 def _backend(options: Options) -> Backend:
