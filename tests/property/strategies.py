@@ -93,7 +93,7 @@ entries: st.SearchStrategy[log.Entry] = st.builds(
 
 # Commands that meet each other.
 
-_names = st.sampled_from(["wg0", "wg0", "wg0", "wg1", "wg2", "bad name"])
+_names = st.sampled_from(["wg0"] * 6 + ["wg1"] * 3 + ["wg2", "bad name"])
 _pools = st.lists(
     st.sampled_from(
         [
@@ -104,11 +104,11 @@ _pools = st.lists(
     max_size=2,
 ).map(tuple)  # fmt: skip
 _keys = st.sampled_from(
-    [*map(builders.key, range(8)), builders.interface("wg0").public_key, "not a key"]
+    [*[builders.key(seed) for seed in range(6)] * 3, builders.interface().public_key, "no key"]
 )
-_times = st.sampled_from([None, None, builders.NOON, builders.NOON.replace(year=2030)])
-_revisions = st.sampled_from([None, None, None, "e1:1", "e1:2", "e1:3"])
-_labels = st.sampled_from(["", "Ada", "bad\n"])
+_times = st.sampled_from([None] * 8 + [builders.NOON, builders.NOON.replace(year=2030)])
+_revisions = st.sampled_from([None] * 8 + ["e1:1", "e1:2", "e1:3"])
+_labels = st.sampled_from([""] * 6 + ["Ada"] * 4 + ["bad\n"])
 _secrets = st.sampled_from([None, keys.PresharedKey(builders.key("psk"))])
 
 
@@ -185,10 +185,12 @@ commands: st.SearchStrategy[AnyCommand] = st.one_of(
     ),
     st.builds(DeleteToken, id=st.sampled_from(["a", "b"]), revision=_revisions),
 )
-histories = st.lists(commands, max_size=25).map(
-    lambda more: [
-        builders.create_interface("wg0", port=1, addresses=("10.0.0.1/28", "fd00::1/124")),
-        *more,
-    ]
-)
-"""Commands of which the first makes an interface, so that the others have something to do."""
+_beginning = [
+    builders.create_interface("wg0", port=1, addresses=("10.0.0.1/28", "fd00::1/124")),
+    builders.create_interface("wg1", port=2, addresses=("10.0.1.1/30",)),
+    builders.create_peer(0),
+    builders.create_peer(1, ip="10.0.0.8/30", preshared_key=keys.PresharedKey(builders.key("psk"))),
+    builders.create_peer(2, ip="10.0.0.32/29", outside_pool=True),
+]
+histories = st.lists(commands, min_size=5, max_size=30).map(lambda more: [*_beginning, *more])
+"""Commands of which the first make some objects, so that the others have something to do."""
