@@ -20,6 +20,7 @@ from bridge.connection import Connection
 from bridge.outbox import Outbox
 from bridge.ownership import Head, Ownership, Start, Store
 from bridge.streams import Streams
+from bridge.supervisor import retry_wait_s
 from bridge.worker import Worker
 from wig.log import Record
 
@@ -31,6 +32,7 @@ UNDER_WAY_MAX = 5_000  # entries without an answer; nats-server keeps 20,000 wai
 FRESH_ENTRIES_MAX = 20_000  # committed entries kept in memory; beyond, they are read again
 ANSWER_S_MAX = 2.0  # for one group; a server that syncs to a slow disk takes some 100 ms
 STUCK_S = 2.0  # without progress while something waits: commands are refused from then on
+PAUSE_CHANCE = 1.0  # nobody else retries at the same moment
 CHECK_S = 0.25  # between two looks at the clock
 
 
@@ -55,6 +57,10 @@ class Publisher:
         self._listeners: list[Callable[[int], None]] = []
         self._progress_s = 0.0
         self._head = 0
+        self._resumed = 0
+        """The last entry of the stream when publishing began again."""
+        self._failures = 0
+        """How often in a row it began again in vain."""
         self.ready = asyncio.Event()
         """Set once the stream is ours; until then nothing may be committed."""
         self.accepted = 0
@@ -125,11 +131,20 @@ class Publisher:
         while True:
             outbox = self._outbox
             if outbox is None:
+                await self._pause()
                 self._begin(await self.ownership.recover())
             elif outbox.sent < self._head and outbox.under_way < UNDER_WAY_MAX:
                 await self._send(outbox)
             else:
                 await self._wait(outbox)
+
+    async def _pause(self) -> None:
+        """Wait before looking again, if the last look changed nothing: a full stream stays full."""
+        if self.accepted > self._resumed:
+            self._failures = 0
+        if self._failures:
+            await asyncio.sleep(retry_wait_s(self._failures - 1, PAUSE_CHANCE))
+        self._failures += 1
 
     def _begin(self, start: Start) -> None:
         self.first = start.first
@@ -145,6 +160,7 @@ class Publisher:
             accepted=self._accepted,
             doubt=self._doubt,
         )
+        self._resumed = start.after
         self.ready.set()
         logger.info("publishing", extra={"after": start.after, "head": self._head})
         self._accepted(start.after)
