@@ -208,13 +208,3 @@ def _lost(position: Position, mine: Serving) -> tuple[int, int]:
     left_at = _left_at(mine.lineage, position.epoch)
     known = mine.position.seq if left_at is None else left_at
     return min(known + 1, position.seq), position.seq
-
-
-def epoch_of(lineage: Lineage, seq: int) -> str:
-    """Return the epoch of entry `seq` in the timeline that `lineage` describes."""
-    found = lineage[0].epoch
-    for fork in lineage[1:]:
-        if fork.seq >= seq:
-            break
-        found = fork.epoch
-    return found
