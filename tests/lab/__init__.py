@@ -1,0 +1,18 @@
+"""Small internets inside one machine, from network namespaces.
+
+with Internet() as net:
+    gateway, client = net.host("gateway"), net.host("client")
+    client.run("ping", "-c", "1", gateway.ip)
+
+Names need only be unique within one `Internet`; several can exist at once. Everything is gone
+afterwards, also when the tests fail or are killed.
+"""
+
+from tests.lab.host import Host, Spawned
+from tests.lab.internet import Internet, Network
+from tests.lab.need import need
+from tests.lab.ping import PingStream
+from tests.lab.web import WebServer
+from tests.lab.wg_quick import WgQuick
+
+__all__ = ["Host", "Internet", "Network", "PingStream", "Spawned", "WebServer", "WgQuick", "need"]

@@ -1,0 +1,43 @@
+"""A client as its user runs it: `wg-quick up` with a configuration file."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.lab.host import Host
+
+
+class WgQuick:
+    """A tunnel from a host, by the text of its configuration."""
+
+    def __init__(self, host: Host, config: str, name: str = "vpn0") -> None:
+        self._host = host
+        self._folder = Path(tempfile.mkdtemp())
+        self._path = self._folder / f"{name}.conf"
+        self._path.touch(mode=0o600)
+        self._path.write_text(config)
+        host.run("wg-quick", "up", str(self._path))
+
+    def fetch(self, url: str, timeout_s: float = 5.0) -> str | None:
+        """Return the page, or None if it did not come in time."""
+        done = self._host.run("curl", "-sf", "-m", str(timeout_s), url, check=False)
+        return done.stdout if done.returncode == 0 else None
+
+    def down(self) -> None:
+        """Take the tunnel down."""
+        self._host.run("wg-quick", "down", str(self._path))
+        shutil.rmtree(self._folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._folder.exists():
+            self.down()
