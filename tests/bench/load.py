@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import sys
 import time
 from base64 import b64encode
@@ -47,10 +48,11 @@ async def _client(
     pace: float,
     latencies: list[float],
 ) -> None:
-    subject = arguments.echo or subjects.api(arguments.identity, "peer.create")
+    verb = "peer.show" if arguments.show else "peer.create"
+    subject = arguments.echo or subjects.api(arguments.identity, verb)
     due = time.perf_counter()
     while (begin := time.perf_counter()) < end:
-        answer = await bus.request(subject, _payload(arguments.interface), timeout_s=TIMEOUT_S)
+        answer = await bus.request(subject, _payload(arguments), timeout_s=TIMEOUT_S)
         latencies.append(time.perf_counter() - begin)
         if not arguments.echo:
             wire.unpack(answer.data)
@@ -59,9 +61,13 @@ async def _client(
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
 
 
-def _payload(interface: str) -> bytes:
+def _payload(arguments: argparse.Namespace) -> bytes:
+    if arguments.show:
+        return codec.encode({"public_key": random.choice(arguments.show)})
     key = b64encode(os.urandom(32)).decode()
-    return codec.encode(CreatePeer(request=request_id(), interface=interface, public_key=key))
+    return codec.encode(
+        CreatePeer(request=request_id(), interface=arguments.interface, public_key=key)
+    )
 
 
 def main() -> None:
@@ -73,6 +79,9 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--rate", type=float, default=0.0, help="requests/s offered; 0: all it can")
+    parser.add_argument(
+        "--show", type=lambda text: text.split(","), help="read these peers instead"
+    )
     parser.add_argument("--echo", help="measure the bus alone, against this subject")
     json.dump(asyncio.run(run(parser.parse_args())), sys.stdout)
 
