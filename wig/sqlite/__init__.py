@@ -1,6 +1,6 @@
 """The datastore: the only place that touches SQLite."""
 
-from wig.sqlite.backup import backup
+from wig.sqlite.copying import backup
 from wig.sqlite.datastore import Datastore, Outcome, Request
 from wig.sqlite.initialise import init, init_empty
 from wig.sqlite.reader import Counts, LoggedEntry, Reader

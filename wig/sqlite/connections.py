@@ -89,7 +89,7 @@ def check_header(path: Path) -> None:
     check_version(path, int.from_bytes(head[60:64], "big"))
     page_bytes = int.from_bytes(head[16:18], "big")
     wanted = (65536 if page_bytes == 1 else page_bytes) * int.from_bytes(head[28:32], "big")
-    if size < wanted and not _wal_bytes(path):
+    if size < wanted and not wal_bytes(path):
         raise errors.Damaged(
             f"db: {errors.quoted(path)} is truncated: {size} bytes instead of {wanted}",
             field="db",
@@ -107,7 +107,7 @@ def check_version(path: Path, version: int) -> None:
         )
 
 
-def _wal_bytes(path: Path) -> int:
+def wal_bytes(path: Path) -> int:
     """Return the size of the WAL, which may hold what the file itself lacks after a crash."""
     wal = path.with_name(path.name + "-wal")
     return wal.stat().st_size if wal.exists() else 0
@@ -143,7 +143,12 @@ def translation(path: Path, error: sqlite3.Error) -> errors.WigError:
                 field="db",
                 hint="close programs that write to it, such as a `sqlite3` shell",
             )
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CONSTRAINT:
+        case (
+            sqlite3.SQLITE_CORRUPT
+            | sqlite3.SQLITE_NOTADB
+            | sqlite3.SQLITE_CONSTRAINT
+            | sqlite3.SQLITE_ERROR  # a table or a column is not there
+        ):
             return errors.Damaged(
                 f"db: {which} is damaged: {error}", field="db", hint="restore it from a backup"
             )

@@ -37,12 +37,15 @@ class Lock:
                 field="db",
                 hint="stop that wig first; one database has one writer",
             ) from None
+        self._held = True
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
-        """Give it back. The file stays: removing it would let two processes hold two locks."""
-        os.close(self._file)
+        """Give it back, once. The file stays: without it, two processes could hold two locks."""
+        if self._held:
+            self._held = False
+            os.close(self._file)
 
     def __enter__(self) -> Self:
         """Hold it."""

@@ -6,7 +6,7 @@ Called by the datastore, its readers, and what makes and checks files.
 import sqlite3
 from dataclasses import dataclass
 
-from wig import log
+from wig import errors, log
 from wig.log import Fork, Lineage, Position
 from wig.sqlite import sql
 
@@ -32,6 +32,8 @@ class Head:
 def read(connection: sqlite3.Connection) -> Head:
     """Return the stored head."""
     row = connection.execute(sql.query("meta_get")).fetchone()
+    if row is None:
+        raise errors.Damaged("meta: the database does not say what it is")
     return Head(
         database=row[0].decode(),
         generation=row[1].decode(),

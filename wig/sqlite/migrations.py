@@ -3,6 +3,9 @@
 Called when a database is made or opened for writing. The number is in `PRAGMA user_version`, in
 the file's header, so that an old program can tell a newer file without reading a table. All
 steps that a file needs run in one transaction: it is never half-way.
+
+A release that adds a field to an object or a kind of op raises the number too, even if no table
+changes: an older program would read such bodies and entries as damaged.
 """
 
 import sqlite3

@@ -1,5 +1,9 @@
 -- Every query of the datastore, by name, with what it is for. `sql.query` hands them out.
 
+-- name: schema_all
+-- How tables and indexes are defined.
+SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL;
+
 -- name: meta_get
 -- Who and where this database is.
 SELECT database, generation, epoch, seq, digest, state_digest, base_seq, base_digest FROM meta;

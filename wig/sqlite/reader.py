@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from wig import log
+from wig import errors, log
 from wig.log import Entry, Position, Record
 from wig.model import Interface, Object, Peer, Token
 from wig.snapshot import Header
@@ -18,6 +18,7 @@ from wig.sqlite.transaction import decode_entry
 
 SMALL_INTERFACE_PEERS = 5_000  # so few are sorted in 10 ms
 SNAPSHOT_ROWS = 1000  # fetched at once
+WAL_BYTES_MAX = 1 << 30  # on disk, while a snapshot is read: 20 s of the fastest writing
 
 
 class Counts(NamedTuple):
@@ -105,8 +106,7 @@ class Reader:
 
     def entries(self, after: int, limit: int) -> list[LoggedEntry]:
         """Return up to `limit` entries after sequence `after`, in order."""
-        with connections.translated(self.path):
-            found = oplog.records(self._connection, after, limit)
+        found = self.records(after, limit)
         return [LoggedEntry(decode_entry(record), record.digest) for record in found]
 
     def entry(self, seq: int) -> LoggedEntry | None:
@@ -114,18 +114,34 @@ class Reader:
         found = self._one("entry_get", (seq,))
         return None if found is None else LoggedEntry(decode_entry(Record(*found)), found[2])
 
+    def records(self, after: int, limit: int) -> list[Record]:
+        """Return up to `limit` entries after sequence `after` as they are published."""
+        with connections.translated(self.path):
+            return oplog.records(self._connection, after, limit)
+
+    def digest_at(self, seq: int) -> bytes | None:
+        """Return the chain's digest at `seq`; None: it is not kept, or not there yet."""
+        with connections.translated(self.path):
+            head = meta.read(self._connection)
+            return oplog.digest_at(self._connection, (head.base_seq, head.base_digest), seq)
+
     @contextmanager
     def snapshot(self) -> Iterator[tuple[Header, Iterator[Object]]]:
         """Read everything as it is now, in one read transaction that the block holds open.
 
         Objects come in a fixed order, in bounded memory: interfaces, peers, tokens, each by its
         identity. The reader can do nothing else meanwhile.
+
+        Raises `Conflict` if there is nothing. The objects raise `Unavailable` when the WAL, which
+        cannot be reused while they are read, has grown by too much.
         """
         connection = self._connection
         with connections.translated(self.path):
             connection.execute("BEGIN")
             try:
                 head = meta.read(connection)
+                if not head.database:
+                    raise errors.Conflict("snapshot: the database holds nothing")
                 header = Header(
                     database=head.database,
                     position=head.position(),
@@ -143,6 +159,11 @@ class Reader:
         while page := cursor.fetchmany(SNAPSHOT_ROWS):
             for (body,) in page:
                 yield rows.decode_peer(body)
+            if connections.wal_bytes(self.path) > WAL_BYTES_MAX:
+                raise errors.Unavailable(
+                    f"snapshot: the writer has written {WAL_BYTES_MAX >> 20} MiB meanwhile",
+                    hint="begin again",
+                )
         yield from self.tokens()
 
     def _one(self, query: str, parameters: tuple[object, ...]) -> tuple[Any, ...] | None:

@@ -4,12 +4,13 @@ Called by everything in this folder that reads or writes objects. The body of an
 canonical JSON; what stands beside it is made here and only here.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from socket import AF_INET, AF_INET6, inet_pton
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from wig import addresses, codec, log
+from wig import addresses, codec, errors, log
 from wig.model import Interface, Object, Peer, Token
 from wig.ports import Bounds
 
@@ -23,9 +24,26 @@ _FAMILY = {4: AF_INET, 6: AF_INET6}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-decode_interface = codec.decoder(Interface)
-decode_peer = codec.decoder(Peer)
-decode_token = codec.decoder(Token)
+_ObjectT = TypeVar("_ObjectT", Interface, Peer, Token)
+
+
+def _decoder(kind: type[_ObjectT]) -> Callable[[bytes], _ObjectT]:
+    """Return the decoder of stored bodies, whose errors are not a client's."""
+    inner = codec.decoder(kind)
+
+    def decode(body: bytes) -> _ObjectT:
+        try:
+            return inner(body)
+        except errors.Invalid as error:
+            name = kind.__name__.lower()
+            raise errors.Damaged(f"{name}: what is stored is not one: {error.message}") from None
+
+    return decode
+
+
+decode_interface = _decoder(Interface)
+decode_peer = _decoder(Peer)
+decode_token = _decoder(Token)
 
 
 class PeerRow(NamedTuple):

@@ -7,21 +7,23 @@ digest, islands against ranges. One read transaction, beside a writer if there i
 
 import sqlite3
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from wig import codec, errors, log, ops
 from wig.codec import Value
 from wig.log import Position, Record
-from wig.model import Object
-from wig.sqlite import connections, islands, meta, rows, sql
+from wig.model import Interface, Object, Peer, Token
+from wig.sqlite import connections, islands, meta, migrations, rows, sql
 from wig.sqlite.transaction import decode_entry
+
+ObjectT = TypeVar("ObjectT", Interface, Peer, Token)
 
 Progress = Callable[[str, int], None]
 """Called now and then with what is being checked, and how many of it were."""
@@ -106,6 +108,13 @@ class _Verification:
             raise errors.Damaged(f"file: {found.decode(errors='replace')}")
         if row := self._connection.execute("PRAGMA foreign_key_check").fetchone():
             raise errors.Damaged(f"file: a {row[0].decode()} names no {row[2].decode()}")
+        with closing(sqlite3.connect(":memory:")) as fresh:
+            migrations.create(fresh)
+            wanted = fresh.execute(sql.query("schema_all")).fetchall()
+        found = set(self._connection.execute(sql.query("schema_all")))
+        for name, statement in wanted:
+            if (name.encode(), statement.encode()) not in found:
+                raise errors.Damaged(f"file: {name!r} is not defined as this version does it")
 
     def _check_lineage(self) -> None:
         parent, seq = "", 0
@@ -134,7 +143,7 @@ class _Verification:
     def _check_interfaces(self) -> int:
         count = 0
         for body, *columns, peers in self._walk("interfaces", "interface_columns"):
-            interface = rows.decode_interface(body)
+            interface = self._decode(rows.decode_interface, body, columns[0])
             name, port = interface.name, interface.port
             self._check_object(interface, f"interface {name}", body, columns, (name, port))
             self._peers[name] = peers
@@ -144,7 +153,7 @@ class _Verification:
     def _check_peers(self) -> int:
         counted: Counter[str] = Counter()
         for body, *columns in self._walk("peers", "peer_columns"):
-            peer = rows.decode_peer(body)
+            peer = self._decode(rows.decode_peer, body, columns[0])
             wanted = rows.peer_row(peer, body)[:-1]
             self._check_object(peer, f"peer {peer.public_key}", body, columns, wanted)
             counted[peer.interface] += 1
@@ -155,10 +164,17 @@ class _Verification:
     def _check_tokens(self) -> int:
         count = 0
         for body, *columns in self._walk("tokens", "token_columns"):
-            token = rows.decode_token(body)
+            token = self._decode(rows.decode_token, body, columns[0])
             self._check_object(token, f"token {token.id}", body, columns, (token.id,))
             count += 1
         return count
+
+    def _decode(self, decode: Callable[[bytes], ObjectT], body: bytes, key: bytes) -> ObjectT:
+        """Return a stored object, or say which one it is that cannot be read."""
+        try:
+            return decode(body)
+        except errors.Damaged as error:
+            raise errors.Damaged(f"{error.message} ({key.decode()})") from None
 
     def _check_object(
         self, thing: Object, which: str, body: bytes, columns: list[Any], wanted: tuple[Any, ...]
@@ -199,6 +215,7 @@ class _Verification:
                 wanted = islands.sweep(self._connection, interface, version)
                 found = islands.stored(self._connection, interface.name, version)
                 if any(one != other for one, other in zip_longest(wanted, found)):
+                    deque(wanted, maxlen=0)  # two owners of an address are the better message
                     raise errors.Damaged(
                         f"interface {interface.name!r}: its used IPv{version} addresses are not "
                         "those of its peers"
@@ -208,7 +225,8 @@ class _Verification:
         count = 0
         for actor, request, head, reply in self._walk("outcomes", "request_all"):
             if head > self._head.seq or not _is_reply(reply):
-                raise errors.Damaged(f"request {request!r} of {actor!r}: its outcome is not one")
+                which = f"request {request.decode()!r} of {actor.decode()!r}"
+                raise errors.Damaged(f"{which}: its outcome is not one")
             count += 1
         return count
 
