@@ -29,6 +29,7 @@ from wig import errors, log
 from wig.commands import CreateInterface, CreatePeer, ImportPeers
 from wig.log import Position, Record
 from wig.model import Object
+from wig.replica import Phase
 from wig.snapshot import Header
 from wig.sqlite.datastore import Datastore
 from wig.sqlite.initialise import init
@@ -44,6 +45,13 @@ class StateSink:
         self.database: str | None = None
         self.seen: list[Position] = []
         self.loads = 0
+        self._loop = asyncio.get_running_loop()
+        self._moved = asyncio.Event()
+
+    async def moved(self) -> None:
+        """Return after the next entries were applied."""
+        self._moved.clear()
+        await self._moved.wait()
 
     def position(self) -> Position | None:
         return self.where
@@ -62,6 +70,7 @@ class StateSink:
             self.where = log.advanced(self.where, epoch, [record])
         self.where = log.advanced(self.where, epoch, records)
         self.seen.append(self.where)
+        self._loop.call_soon_threadsafe(self._moved.set)
 
     def load(self, header: Header, objects: Iterable[Object]) -> None:
         self.state.load(header, objects)
@@ -207,3 +216,8 @@ async def converged(sink: StateSink, upstream: Small, timeout_s: float = 10.0) -
         lambda: sink.where == upstream.position, "the sink to reach the primary", timeout_s
     )
     assert sink.state.state_digest == upstream.state_digest
+
+
+async def attached(follower: Follower) -> None:
+    """Wait until it follows."""
+    await eventually(lambda: follower.replica.phase is Phase.FOLLOWING, "it to follow", 15.0)
