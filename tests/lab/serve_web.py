@@ -1,4 +1,4 @@
-"""The program behind `WebServer`: `python -m tests.lab.serve_web LOG`.
+"""The program behind `WebServer`: `python serve_web.py LOG`.
 
 It serves a page, and at `/NUMBER` so many bytes, over IPv4 and IPv6, and writes one line
 `ADDRESS PATH` for each request.

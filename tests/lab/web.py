@@ -1,11 +1,13 @@
 """A web server on a host of the lab, that remembers who asked."""
 
+import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from tests.eventually import eventually_sync
+from tests.lab import serve_web
 from tests.lab.host import Host
 from tests.lab.serve_web import PAGE
 
@@ -16,8 +18,9 @@ class WebServer:
     """The server, as the test sees it."""
 
     def __init__(self, host: Host) -> None:
+        self.host = host
         self._log = Path(tempfile.mkstemp(suffix=".log")[1])
-        self._server = host.python("tests.lab.serve_web", str(self._log))
+        self._server = host.spawn(sys.executable, serve_web.__file__, str(self._log))
         self.urls = {4: f"http://{host.ip}/", 6: f"http://[{host.ip6}]/"}
         """By IP version."""
         answers = ("curl", "-sf", "-m", "1", self.urls[4])

@@ -13,21 +13,29 @@ class WgQuick:
     """A tunnel from a host, by the text of its configuration."""
 
     def __init__(self, host: Host, config: str, name: str = "vpn0") -> None:
-        self._host = host
+        self.host = host
         self._folder = Path(tempfile.mkdtemp())
         self._path = self._folder / f"{name}.conf"
         self._path.touch(mode=0o600)
         self._path.write_text(config)
-        host.run("wg-quick", "up", str(self._path))
+        self.up()
+
+    def up(self) -> None:
+        """Connect, with the first packet."""
+        self.host.run("wg-quick", "up", str(self._path))
 
     def fetch(self, url: str, timeout_s: float = 5.0) -> str | None:
         """Return the page, or None if it did not come in time."""
-        done = self._host.run("curl", "-sf", "-m", str(timeout_s), url, check=False)
+        done = self.host.run("curl", "-sf", "-m", str(timeout_s), url, check=False)
         return done.stdout if done.returncode == 0 else None
 
     def down(self) -> None:
         """Take the tunnel down."""
-        self._host.run("wg-quick", "down", str(self._path))
+        self.host.run("wg-quick", "down", str(self._path))
+
+    def close(self) -> None:
+        """Take the tunnel down for good."""
+        self.down()
         shutil.rmtree(self._folder)
 
     def __enter__(self) -> Self:
@@ -39,5 +47,4 @@ class WgQuick:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._folder.exists():
-            self.down()
+        self.close()
