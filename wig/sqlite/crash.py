@@ -20,6 +20,15 @@ POINTS = (
 )
 """Every point of `Datastore.commit`, in the order in which it passes them."""
 
+LOAD_POINTS = (
+    "load: cleared",
+    "load: objects stored",
+    "load: indexes made",
+    "load: islands stored",
+    "load: head stored",
+)
+"""Every further point of `Datastore.load`."""
+
 _installed: Callable[[str], None] | None = None
 
 

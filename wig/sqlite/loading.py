@@ -7,7 +7,7 @@ from typing import assert_never
 from wig import errors, log
 from wig.model import Interface, Object, Peer, Token
 from wig.snapshot import Header
-from wig.sqlite import islands, meta, rows, sql
+from wig.sqlite import crash, islands, meta, rows, sql
 from wig.sqlite.transaction import Transaction
 
 BATCH_OBJECTS = 1000  # bounds the memory: about 1 MB
@@ -19,17 +19,22 @@ def load(transaction: Transaction, header: Header, objects: Iterable[Object]) ->
     connection = transaction.connection
     for table in _CLEARED:
         connection.execute(sql.query(f"{table}_clear"))
+    crash.point("load: cleared")
     indexes = connection.execute(sql.query("peer_indexes")).fetchall()
     for name, _ in indexes:
         connection.execute(f"DROP INDEX {name.decode()}")
     total = _insert(transaction, header, objects)
+    crash.point("load: objects stored")
     for _, statement in indexes:
         connection.execute(statement.decode())
     connection.execute(sql.query("interface_count_peers"))
+    crash.point("load: indexes made")
     transaction.view.forget()
     for interface in transaction.view.interfaces():
         _insert_islands(transaction, interface)
+    crash.point("load: islands stored")
     _set_head(transaction, header, total)
+    crash.point("load: head stored")
 
 
 def _insert(transaction: Transaction, header: Header, objects: Iterable[Object]) -> int:
