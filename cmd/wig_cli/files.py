@@ -100,9 +100,9 @@ def create_with(path: str, admin: Any) -> None:
 def run_backup(options: argparse.Namespace) -> None:
     """Copy a database."""
     source = database(options)
-    with progress.shown("pages", None) as bar:
-        import_module("wig.sqlite.backup").backup(
-            Path(source), Path(options.target), progress=bar.update
+    with progress.shown("pages", 100) as bar:
+        import_module("wig.sqlite.copying").backup(
+            source, options.target, lambda done, pages: bar.update(done, 100 * done // pages)
         )
     if output.is_json(options):
         output.document({"database": source, "backup": options.target})
@@ -113,10 +113,14 @@ def run_backup(options: argparse.Namespace) -> None:
 def run_verify(options: argparse.Namespace) -> None:
     """Check a database; raises `Damaged` when something is wrong."""
     path = options.file or database(options)
-    report: Any = import_module("wig.sqlite.verify").verify(Path(path))
-    found = report if isinstance(report, dict) else report.as_dict()
+    with progress.shown("rows", None) as bar:
+        report = import_module("wig.sqlite.verification").verify(
+            path, lambda _, count: bar.update(count, count)
+        )
+    found: dict[str, Any] = import_module("msgspec").to_builtins(report)
     if output.is_json(options):
         output.document({"file": path} | found)
         return
     output.note(f"sound: {path}")
+    found["position"] = "{epoch}:{seq}".format_map(found["position"])
     output.fields(found, list(found))
