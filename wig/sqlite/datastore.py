@@ -18,7 +18,7 @@ from wig.log import Lineage, Position, Record
 from wig.model import Object
 from wig.ops import Op
 from wig.snapshot import Header
-from wig.sqlite import connections, crash, loading, lock, meta, migrations, oplog, rows, sql
+from wig.sqlite import connections, crash, loading, lock, migrations, oplog, rows, sql
 from wig.sqlite.reader import Reader
 from wig.sqlite.transaction import Transaction
 
@@ -94,7 +94,7 @@ class Datastore:
         """Close it."""
         self.close()
 
-    # What it is.
+    # What it is. These are values in memory, which other threads may look at, too.
 
     @property
     def database(self) -> str:
@@ -104,8 +104,7 @@ class Datastore:
     @property
     def lineage(self) -> Lineage:
         """Every epoch from the first."""
-        with connections.translated(self.path):
-            return meta.read_lineage(self._connection)
+        return self._transaction.lineage
 
     @property
     def generation(self) -> str:
@@ -280,7 +279,15 @@ class Datastore:
     # The log.
 
     def records(self, after: int, limit: int) -> list[Record]:
-        """Return up to `limit` entries after sequence `after`, in order."""
+        """Return up to `limit` entries after sequence `after`, in order.
+
+        Those of the last commit come from memory.
+        """
+        written = self._transaction.written
+        if written and written[0].seq == after + 1:
+            whole = written[-1].seq == self._transaction.head.seq
+            if whole or len(written) >= limit:
+                return written[:limit]
         with connections.translated(self.path):
             return oplog.records(self._connection, after, limit)
 

@@ -99,3 +99,4 @@ def _set_head(transaction: Transaction, header: Header, total: int) -> None:
     for fork in header.lineage:
         meta.add_fork(transaction.connection, fork)
     transaction.head = meta.read(transaction.connection)
+    transaction.lineage = header.lineage

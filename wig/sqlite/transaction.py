@@ -21,6 +21,7 @@ from wig.sqlite import connections, crash, meta, rows, sql
 from wig.sqlite.view import View
 
 PENDING_ENTRIES_MAX = 10_000  # entries that wait for `flush`; 5 MB
+WRITTEN_ENTRIES_MAX = 12_000  # remembered for who publishes them; 6 MB
 
 _ENTRY_INSERT = sql.query("entry_insert")
 
@@ -29,10 +30,16 @@ class Transaction:
     """The writer's connection, the view on it, and the head as it will be."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        """Read the head; no transaction is open."""
+        """Read the head; no transaction is open.
+
+        `written` are the first entries of the last transaction: they are published next, and
+        reading them back would cost more than writing them did.
+        """
         self.connection = connection
         self.view = View(connection)
         self.head = meta.read(connection)
+        self.lineage = meta.read_lineage(connection)
+        self.written: list[Record] = []
         self._entries: list[tuple[int, int, bytearray, bytearray]] = []
         self._data_version = self._read_data_version()
         self._saved: tuple[meta.Head, int] | None = None
@@ -63,6 +70,7 @@ class Transaction:
                 hint="check the disk, then restart",
             )
         self.connection.execute("BEGIN IMMEDIATE")
+        self.written.clear()
         if (version := self._read_data_version()) != self._data_version:
             # Somebody wrote to the file with another program: what we remember may be wrong.
             self._data_version = version
@@ -91,9 +99,12 @@ class Transaction:
         head = self.head
         fork = Fork(epoch=epoch, parent=head.epoch, seq=head.seq, digest=head.digest.hex())
         meta.add_fork(self.connection, fork)
+        self.lineage = (*self.lineage, fork)
         head.epoch = epoch
 
     def _store(self, seq: int, time: int, payload: bytes, digest: bytes) -> None:
+        if len(self.written) < WRITTEN_ENTRIES_MAX:
+            self.written.append(Record(seq, payload, digest))
         self._entries.append((seq, time, bytearray(payload), bytearray(digest)))
         self.head.seq = seq
         self.head.digest = digest
@@ -120,6 +131,8 @@ class Transaction:
         self.view.forget()
         self.head, self.view.digest_change = self._saved
         self._saved = None
+        while self.written and self.written[-1].seq > self.head.seq:
+            self.written.pop()
 
     def flush(self) -> None:
         """Write everything but the head; the state digest is true afterwards."""
@@ -162,8 +175,10 @@ class Transaction:
         """Remember nothing, and read the head again."""
         self._entries.clear()
         self._saved = None
+        self.written.clear()
         self.view.forget()
         self.head = meta.read(self.connection)
+        self.lineage = meta.read_lineage(self.connection)
 
     def _read_data_version(self) -> int:
         """Return a number that changes when another connection has written."""

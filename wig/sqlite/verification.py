@@ -90,7 +90,7 @@ class _Verification:
             peers=peers,
             tokens=tokens,
             requests=self._check_requests(),
-            seconds=time.monotonic() - self._started,
+            seconds=round(time.monotonic() - self._started, 3),
         )
 
     def _walk(self, what: str, query: str) -> Iterator[tuple[Any, ...]]:

@@ -57,6 +57,20 @@ def test_the_log_holds_who_asked_when_and_as_which_request(datastore):
     assert record.digest == log.chain(datastore.digest_at(2), record.payload)
 
 
+@pytest.mark.parametrize("limit", [1, 3, 4, 100])
+@pytest.mark.parametrize("after", [0, 2, 3, 5, 6])
+def test_the_entries_of_the_last_commit_are_those_in_the_file(datastore, monkeypatch, after, limit):
+    """They come from memory, as far as it goes, and never with what was undone."""
+    monkeypatch.setattr("wig.sqlite.transaction.WRITTEN_ENTRIES_MAX", 3)
+    undone = ImportPeers(peers=(spec(8), spec(9, interface="x")))
+    commit(datastore, request(create_peer(1)), request(undone), *(
+        request(create_peer(n)) for n in (2, 3, 4)
+    ))  # fmt: skip
+
+    with datastore.reader() as reader:
+        assert datastore.records(after, limit) == reader.records(after, limit)
+
+
 def test_requests_of_a_group_see_each_other(datastore):
     """They are decided in order, in one transaction."""
     replies = commit(
