@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from tests.lab.host import Host
+
 RUN_S_MAX = 120
 READY_S_MAX = 30
 STOP_S_MAX = 20
@@ -38,10 +40,12 @@ def environment(state_dir: Path, **more: str) -> dict[str, str]:
     return kept | {"WIG_STATE_DIR": str(state_dir), "NO_COLOR": "1"} | more
 
 
-def wig(state_dir: Path, *words: str, stdin: str | bytes = b"", **more: str) -> Done:
-    """Run one command to its end."""
+def wig(
+    state_dir: Path, *words: str, stdin: str | bytes = b"", host: Host | None = None, **more: str
+) -> Done:
+    """Run one command to its end, on this machine or on a host of the lab."""
     done = subprocess.run(
-        [*WIG, *words],
+        _on(host, [*WIG, *words]),
         input=stdin.encode() if isinstance(stdin, str) else stdin,
         capture_output=True,
         timeout=RUN_S_MAX,
@@ -51,31 +55,45 @@ def wig(state_dir: Path, *words: str, stdin: str | bytes = b"", **more: str) -> 
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+def _on(host: Host | None, command: list[str]) -> list[str]:
+    return command if host is None else host.command(command)
+
+
 class Up:
     """A running `wig up`; as a context it is stopped at the end, as with Ctrl-C."""
 
-    def __init__(self, state_dir: Path, *words: str) -> None:
+    def __init__(self, state_dir: Path, *words: str, host: Host | None = None) -> None:
         self.state_dir = state_dir
+        self._host = host
         self._log = (state_dir.parent / f"{state_dir.name}.log").open("ab")
-        command = [*WIG, "up", "--output", "json", "--run-dir", str(state_dir / "run"), *words]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=self._log, env=environment(state_dir)
+        run_dir = () if host else ("--run-dir", str(state_dir / "run"))
+        self._process = subprocess.Popen(
+            _on(host, [*WIG, "up", "--output", "json", *run_dir, *words]),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=environment(state_dir),
         )
+        self.pid = self._process.pid
+        """Of the program itself, as this machine sees it."""
         try:
             self.ready = self._read()
+            if host is not None:
+                self.pid = int(Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text())
         except BaseException:
-            self.kill()
+            self._process.kill()
+            self._ended()
             raise
 
     def _read(self) -> Any:
         """Return the document that says what runs where."""
-        assert self.process.stdout is not None
+        assert self._process.stdout is not None
         text = b""
-        while line := self.process.stdout.readline():
+        while line := self._process.stdout.readline():
             text += line
             if line == b"}\n":
                 return json.loads(text)
-        raise AssertionError(f"wig up ended with {self.process.wait()}: {self.log()}")
+        raise AssertionError(f"wig up ended with {self._process.wait()}: {self.log()}")
 
     def log(self) -> str:
         """Return what it logged."""
@@ -83,22 +101,22 @@ class Up:
 
     def wig(self, *words: str, **options: Any) -> Done:
         """Run a command that finds this one by itself."""
-        return wig(self.state_dir, *words, **options)
+        return wig(self.state_dir, *words, host=self._host, **options)
 
     def stop(self) -> int:
         """Stop it as Ctrl-C does, and return its exit code."""
-        self.process.send_signal(signal.SIGINT)
+        os.kill(self.pid, signal.SIGINT)
         return self._ended()
 
     def kill(self) -> int:
         """Kill it."""
-        self.process.kill()
+        os.kill(self.pid, signal.SIGKILL)
         return self._ended()
 
     def _ended(self) -> int:
-        code = self.process.wait(STOP_S_MAX)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        code = self._process.wait(STOP_S_MAX)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
         self._log.close()
         return code
 
@@ -106,7 +124,5 @@ class Up:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
+        if self._process.poll() is None:
             self.stop()
-        else:
-            self._ended()

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any, Never
 
 from bridge import client, credentials, node, supervisor
-from bridge.node import DatastoreOptions
+from bridge.node import DatastoreOptions, GatewayOptions
 from bridge.options import Options
 from bridge.server import NatsServer, ServerOptions
 from bridge.supervisor import Service
 from wig import commands
+from wig.linux import gateway as linux
 from wig_cli import files, greeting, inputs, private_files, settings, surroundings
 
 NODE = "primary"
@@ -64,7 +65,8 @@ class Local:
     endpoint: str | None
     """As given; None: the guess of each start."""
     first_interface: Wanted | None
-    gateway: Any
+    gateway: linux.Options | None
+    """None: no VPN on this host."""
     down_on_exit: bool
     as_json: bool
 
@@ -76,6 +78,8 @@ class Local:
 
 async def run(options: Local) -> None:
     """Run until told to stop."""
+    if options.gateway is not None:
+        linux.check(options.gateway)
     options.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     _prepare(options)
     directory = options.state_dir / "nats"
@@ -91,8 +95,25 @@ async def run(options: Local) -> None:
             DatastoreOptions(db=options.db, name=NODE, bus=_bus(server, NODE)),
             ready=serving.set,
         )
+        if options.gateway is not None:
+            services |= await _gateway(stack, options, server)
         services["first steps"] = _FirstSteps(options, server, serving).run
         await supervisor.run(services)
+
+
+async def _gateway(stack: AsyncExitStack, options: Local, server: NatsServer) -> dict[str, Service]:
+    gateway_options = options.gateway
+    assert gateway_options is not None
+    return await node.gateway(
+        stack,
+        GatewayOptions(
+            name=GATEWAY,
+            upstream=NODE,
+            bus=_bus(server, GATEWAY),
+            down_on_exit=options.down_on_exit,
+        ),
+        lambda: linux.Gateway(gateway_options),
+    )
 
 
 def _prepare(options: Local) -> None:

@@ -24,6 +24,7 @@ def datastore(parser: argparse.ArgumentParser) -> None:
             "wig datastore --db /var/lib/wig/wig.db --name paris --follow primary@hub",
         ),
     )  # fmt: skip
+    parser.set_defaults(local_file=None)
     settings.add(parser, "db", "name", "follow", "domain")
 
 
@@ -35,6 +36,7 @@ def gateway(parser: argparse.ArgumentParser) -> None:
         text="Stopping it leaves the interfaces up: connected clients lose nothing.",
         examples=("wig gateway --name gw1 --follow primary@hub",),
     )  # fmt: skip
+    parser.set_defaults(local_file=None)
     settings.add(parser, "name", "follow", "run_dir", "wireguard")
     add_gateway(parser)
 
@@ -71,7 +73,7 @@ def run_datastore(options: argparse.Namespace) -> int:
             node.DatastoreOptions(
                 db=Path(arguments.needed(options, "db")),
                 name=arguments.needed(options, "name"),
-                bus=import_module("wig_cli.remote").bus_options(options, name="wig datastore"),
+                bus=_bus(options, options.name),
                 domain=options.domain,
             )
         )
@@ -81,4 +83,27 @@ def run_datastore(options: argparse.Namespace) -> int:
 
 def run_gateway(options: argparse.Namespace) -> int:
     """Follow a datastore until told to stop."""
-    raise SystemExit(9)
+    name = arguments.needed(options, "name")
+    upstream, _, domain = arguments.needed(options, "follow").partition("@")
+    node = import_module("bridge.node")
+    host = import_module("wig.linux.gateway")
+    host_options = gateway_options(options, name)
+    asyncio.run(
+        node.run_gateway(
+            node.GatewayOptions(
+                name=name,
+                upstream=upstream,
+                domain=domain or None,
+                bus=_bus(options, name),
+                down_on_exit=options.down_on_exit,
+            ),
+            lambda: host.Gateway(host_options),
+        )
+    )
+    return 0
+
+
+def _bus(options: argparse.Namespace, name: str) -> Any:
+    """Return how a node comes to the bus: as itself, unless it is told who to be."""
+    options.identity = options.identity or name
+    return import_module("wig_cli.remote").bus_options(options, name=f"wig {name}")

@@ -7,7 +7,7 @@ environment variable can name a peer.
 A `wig up` leaves `client.toml` in its state directory: the lowest layer, which lets the other
 commands on the same host find it. It is ignored when `--server` comes from anywhere else, so that
 a credential never goes to a server that it was not made for. `wig up` itself reads `up.toml`
-there, where it keeps what it was told.
+there, where it keeps what it was told; `wig datastore` and `wig gateway` are told everything.
 """
 
 import argparse
@@ -139,10 +139,9 @@ def resolve(
         layers.append((f"{config}: {{name}}", _read(config)))
     elif Path(CONFIG_DEFAULT).exists():
         layers.append((f"{CONFIG_DEFAULT}: {{name}}", _read(CONFIG_DEFAULT)))
-    if _first(layers, "server") is None:
-        path = Path(_first(layers, "state_dir") or STATE_DIR_DEFAULT) / given.get(
-            "local_file", CLIENT_FILE
-        )
+    local_file = given.get("local_file", CLIENT_FILE)
+    if local_file and _first(layers, "server") is None:
+        path = Path(_first(layers, "state_dir") or STATE_DIR_DEFAULT) / local_file
         if os.access(path, os.R_OK):
             layers.append((f"{path}: {{name}}", _read(str(path))))
     for name in names:
