@@ -1,6 +1,6 @@
 """What is there on this host already, so that a first `wig up` gets in nobody's way.
 
-Called by `up`. Reads /proc and /sys and changes nothing. Only the choice of defaults depends on
+Called by `up`. Looks, and changes nothing. Only the choice of defaults depends on
 it: whoever names addresses, port or interface gets what they named.
 """
 
@@ -21,7 +21,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 def free_interface_name(prefix: str = "wg") -> str:
     """Return the first of wg0, wg1, … that no device has."""
-    present = {path.name for path in Path("/sys/class/net").iterdir()}
+    present = {name for _, name in socket.if_nameindex()}
     return next(name for n in count() if (name := f"{prefix}{n}") not in present)
 
 

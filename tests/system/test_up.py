@@ -25,7 +25,7 @@ def internet():
 
 @pytest.fixture
 def gateway(internet):
-    return internet.host("gateway")
+    return internet.host("gateway", "home", "world")
 
 
 @pytest.fixture
@@ -44,9 +44,9 @@ def configuration(up):
 
 def test_a_client_reaches_the_internet_until_it_is_deleted(internet, gateway, up):
     """The configuration as it is printed works for wg-quick, over IPv4 and IPv6."""
-    client, text = internet.host("client"), configuration(up)
-    with WebServer(internet.host("server")) as web, WgQuick(client, text[0]) as tunnel:
-        for version, address in ((4, gateway.ip), (6, gateway.ip6)):
+    client, text = internet.host("client", "home"), configuration(up)
+    with WebServer(internet.host("server", "world")) as web, WgQuick(client, text[0]) as tunnel:
+        for version, address in zip((4, 6), gateway.addresses["world"], strict=True):
             assert tunnel.fetch(web.urls[version]) == PAGE.decode()
             assert web.visitors() == [address]
 
@@ -63,7 +63,7 @@ def test_a_restart_is_the_same_vpn_and_loses_nothing(internet, gateway, tmp_path
     words = ("--endpoint", gateway.ip)
     first = Up(tmp_path / "state", *words, host=gateway)
     text, _ = configuration(first)
-    client = internet.host("client")
+    client = internet.host("client", "home")
     with WgQuick(client, text):
         inside = first.ready["interfaces"][0]["addresses"][0].partition("/")[0]
         with PingStream(client, inside) as ping:
