@@ -56,6 +56,18 @@ def nothing_overlaps_between_interfaces(state: State) -> None:
             assert owner == another or one[1] < other[0] or other[1] < one[0]
 
 
+def peers_are_in_their_pools(state: State, outsiders: set[str]) -> None:
+    """All but those that were ever allowed outside."""
+    for interface in state.interfaces():
+        for peer in state.peers_of(interface.name):
+            for version, text in ((4, peer.ip), (6, peer.ip6)):
+                if text is not None and peer.public_key not in outsiders:
+                    cidr = addresses.cidr_of(interface.addresses, version)
+                    first, last = addresses.parse_range(text, "peer").bounds
+                    assert cidr is not None
+                    assert cidr.pool[0] <= first <= last <= cidr.pool[1]
+
+
 def digest_is_the_sum(state: State) -> None:
     total = 0
     for thing in state.objects():

@@ -142,40 +142,51 @@ _spec_fields = {
     "enabled": st.booleans(),
     "outside_pool": st.booleans(),
 }
+_create_peer = st.builds(CreatePeer, **_spec_fields)
+_update_peer = st.builds(
+    UpdatePeer,
+    public_key=_keys,
+    ip=_maybe(_ip),
+    ip6=_maybe(_ip6),
+    preshared_key=_maybe(_secrets),
+    name=_maybe(_labels),
+    expire=_maybe(_times),
+    enabled=_maybe(st.booleans()),
+    outside_pool=st.booleans(),
+    revision=_revisions,
+)
+_move_peer = st.builds(UpdatePeer, public_key=_keys, ip=_ip, ip6=_ip6, outside_pool=st.booleans())
+_create_interface = st.builds(
+    CreateInterface,
+    name=_names,
+    port=st.integers(0, 3),
+    private_key=st.sampled_from(["wg0", "wg1", "wg2"]).map(builders.private_key),
+    addresses=_pools,
+)
+_update_interface = st.builds(
+    UpdateInterface,
+    name=_names,
+    port=_maybe(st.integers(0, 3)),
+    private_key=_maybe(st.sampled_from(["wg0", "wg1", "wg2"]).map(builders.private_key)),
+    addresses=_maybe(_pools),
+    revision=_revisions,
+)
+_resize_interface = st.builds(UpdateInterface, name=_names, addresses=_pools)
+_import_peers = st.builds(
+    ImportPeers, peers=st.lists(st.builds(PeerSpec, **_spec_fields), max_size=5).map(tuple)
+)
 commands: st.SearchStrategy[AnyCommand] = st.one_of(
-    st.builds(CreatePeer, **_spec_fields),
-    st.builds(CreatePeer, interface=st.just("wg0"), public_key=_keys),
-    st.builds(
-        UpdatePeer,
-        public_key=_keys,
-        ip=_maybe(_ip),
-        ip6=_maybe(_ip6),
-        preshared_key=_maybe(_secrets),
-        name=_maybe(_labels),
-        expire=_maybe(_times),
-        enabled=_maybe(st.booleans()),
-        outside_pool=st.booleans(),
-        revision=_revisions,
-    ),
+    _create_peer,
+    _create_peer,
+    _update_peer,
+    _move_peer,
+    _move_peer,
     st.builds(DeletePeer, public_key=_keys, revision=_revisions),
-    st.builds(
-        ImportPeers, peers=st.lists(st.builds(PeerSpec, **_spec_fields), max_size=5).map(tuple)
-    ),
-    st.builds(
-        CreateInterface,
-        name=_names,
-        port=st.integers(0, 3),
-        private_key=st.sampled_from(["wg0", "wg1", "wg2"]).map(builders.private_key),
-        addresses=_pools,
-    ),
-    st.builds(
-        UpdateInterface,
-        name=_names,
-        port=_maybe(st.integers(0, 3)),
-        private_key=_maybe(st.sampled_from(["wg0", "wg1", "wg2"]).map(builders.private_key)),
-        addresses=_maybe(_pools),
-        revision=_revisions,
-    ),
+    _import_peers,
+    _create_interface,
+    _update_interface,
+    _resize_interface,
+    _resize_interface,
     st.builds(DeleteInterface, name=_names, with_peers=st.booleans(), revision=_revisions),
     st.builds(
         CreateToken,
@@ -185,6 +196,7 @@ commands: st.SearchStrategy[AnyCommand] = st.one_of(
     ),
     st.builds(DeleteToken, id=st.sampled_from(["a", "b"]), revision=_revisions),
 )
+
 _beginning = [
     builders.create_interface("wg0", port=1, addresses=("10.0.0.1/28", "fd00::1/124")),
     builders.create_interface("wg1", port=2, addresses=("10.0.1.1/30",)),
@@ -192,5 +204,5 @@ _beginning = [
     builders.create_peer(1, ip="10.0.0.8/30", preshared_key=keys.PresharedKey(builders.key("psk"))),
     builders.create_peer(2, ip="10.0.0.32/29", outside_pool=True),
 ]
-histories = st.lists(commands, min_size=5, max_size=30).map(lambda more: [*_beginning, *more])
+histories = st.lists(commands, min_size=10, max_size=40).map(lambda more: [*_beginning, *more])
 """Commands of which the first make some objects, so that the others have something to do."""

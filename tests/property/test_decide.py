@@ -11,7 +11,14 @@ from tests.property import invariants
 from tests.property.strategies import histories
 from tests.world import EPOCH, replay
 from wig import errors, ops, results
-from wig.commands import DeleteInterface, ImportPeers, UpdateInterface
+from wig.commands import (
+    AnyCommand,
+    DeleteInterface,
+    ImportPeers,
+    PeerSpec,
+    UpdateInterface,
+    UpdatePeer,
+)
 from wig.decide import decide
 from wig.state import State
 
@@ -20,14 +27,16 @@ from wig.state import State
 @example([builders.create_interface(), DeleteInterface(name="wg0", with_peers=True)])
 def test_every_prefix_of_every_command_is_a_valid_state(history):
     """After each single op the invariants hold; an error changes nothing; the log says it all."""
-    state, log = State(), []
+    state, log, outsiders = State(), [], set()
     for command in history:
         before, start = state.state_digest, len(log)
+        outsiders |= {each.public_key for each in _specs(command) if each.outside_pool}
         try:
             for op in decide(state, command, NOON):
                 log.append(op)
                 state.apply_op(op, EPOCH, len(log))
                 invariants.check(state)
+                invariants.peers_are_in_their_pools(state, outsiders)
         except errors.WigError as error:
             invariants.error_is_clear(error)
             if len(log) > start:
@@ -36,6 +45,12 @@ def test_every_prefix_of_every_command_is_a_valid_state(history):
             state = replay(log)
             assert state.state_digest == before
     invariants.replay_is_the_same(state, log)
+
+
+def _specs(command: AnyCommand) -> tuple[PeerSpec | UpdatePeer, ...]:
+    if isinstance(command, ImportPeers):
+        return command.peers
+    return (command,) if isinstance(command, PeerSpec | UpdatePeer) else ()
 
 
 @given(histories)
