@@ -3,7 +3,8 @@
 import json
 import signal
 import subprocess
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,8 +23,10 @@ class DrivenGateway:
     Calls return how long the gateway took, in seconds, unless they say something else.
     """
 
-    def __init__(self, host: Host, **options: Any) -> None:
+    def __init__(self, host: Host, *, prefix: Sequence[str] = (), **options: Any) -> None:
         self.host = host
+        self._prefix = prefix
+        """What runs the program: `env NAME=VALUE`, for example."""
         self._options = options
         self.state = State(allocating=False)
         self._seq = 0
@@ -32,8 +35,9 @@ class DrivenGateway:
 
     def start(self) -> None:
         """Start a process; the one before it must have ended."""
-        self._program = self.host.python(
-            "tests.lab.run_gateway",
+        self._program = self.host.spawn(
+            *self._prefix,
+            *(sys.executable, "-m", "tests.lab.run_gateway"),
             json.dumps(self._options),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -39,6 +39,8 @@ class Options:
     """How often the host is compared with the plan, and what is in quarantine tried again."""
     run_directory: Path = record.DIRECTORY
     """Must not outlive a reboot, as the devices do not."""
+    lock_directory: Path = record.DIRECTORY
+    """The same for all gateways of the host, or the lock is none."""
     socket_directory: Path = userspace.SOCKET_DIRECTORY
 
 
@@ -49,7 +51,7 @@ class Gateway(HostSink):
         """Check the host and take the lock; change nothing. Raises `Unusable` with a hint."""
         backend = check(options)
         records = Records(options.run_directory, options.name)
-        self._host_lock = Lock(options.run_directory)
+        self._host_lock = Lock(options.lock_directory)
         super().__init__(
             LinuxHost(backend, records),
             records,

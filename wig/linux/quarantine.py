@@ -83,12 +83,17 @@ class Quarantine:
             each.removeprefix("peer ") for each in self._found if each.startswith("peer ")
         )
 
-    def add(self, problems: Iterable[Problem]) -> None:
-        """Put them in; one that was there just before keeps its time."""
+    def add(self, problems: Iterable[Problem]) -> list[Problem]:
+        """Put them in, and return those that are new; the others keep their time."""
+        new = []
+        now = datetime.fromtimestamp(time.time(), UTC)
         for problem in problems:
-            now = datetime.fromtimestamp(time.time(), UTC)
-            since = self._since.get(problem.subject, now)
-            self._found[problem.subject] = Quarantined(*problem, since)
+            known = self._found.get(problem.subject)
+            since = known.since if known else self._since.get(problem.subject)
+            if since is None:
+                new.append(problem)
+            self._found[problem.subject] = Quarantined(*problem, since or now)
+        return new
 
     def clear(self, subjects: Iterable[str]) -> None:
         """Let these go."""
@@ -107,7 +112,13 @@ class Quarantine:
                 self.drop(interface)
 
     def blocks(self, step: Step) -> bool:
-        """Say whether the step is of no use, since its interface could not be made."""
+        """Say whether the step is of no use before the next comparison.
+
+        Its interface could not be made, or its device did not answer: asking it again for every
+        peer would hold up everything else.
+        """
         if isinstance(step, CreateInterface | RemoveInterface | SetSysctl | LoadFirewall):
             return False
+        if isinstance(step, SetPeers) and subject(step) in self._found:
+            return True
         return f"interface {step.name}" in self._found

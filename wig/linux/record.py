@@ -17,7 +17,6 @@ from wig.codec import Value
 T = TypeVar("T")
 
 DIRECTORY = Path("/run/wig")
-LOCK_NAME = "gateway.lock"
 
 
 class Made(Value, frozen=True, kw_only=True):
@@ -38,14 +37,7 @@ class Records:
 
     def __init__(self, directory: Path, name: str) -> None:
         """Make the directory, for root's eyes only."""
-        try:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise errors.Unusable(
-                f"run directory: {str(directory)!r} cannot be made: {error.strerror}",
-                field="run_directory",
-                hint="a gateway needs root",
-            ) from error
+        _make(directory)
         self._position = directory / f"{name}.position"
         self._made = directory / f"{name}.host"
 
@@ -72,12 +64,16 @@ class Records:
 
 
 class Lock:
-    """Held by the one gateway of this host, until `release` or the end of the process."""
+    """Held by the one gateway of this host, until `release` or the end of the process.
+
+    A host is a network namespace: gateways in different ones do not disturb each other.
+    """
 
     def __init__(self, directory: Path) -> None:
         """Take it, or raise `Unusable` saying who has it."""
-        self._path = directory / LOCK_NAME
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        _make(directory)
+        path = directory / f"gateway-{Path('/proc/self/ns/net').stat().st_ino}.lock"
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -93,6 +89,18 @@ class Lock:
     def release(self) -> None:
         """Let the next one in. The file stays: removing it would let in two."""
         os.close(self._fd)
+
+
+def _make(directory: Path) -> None:
+    """Make a directory for root's eyes only."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise errors.Unusable(
+            f"run directory: {str(directory)!r} cannot be made: {error.strerror}",
+            field="run_directory",
+            hint="a gateway needs root",
+        ) from error
 
 
 def _read(path: Path, decode: Callable[[bytes], T]) -> T | None:

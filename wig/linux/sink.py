@@ -159,6 +159,7 @@ class HostSink:
             only = self._wanted.host({name})
             if self._position is None or name not in only.interfaces:
                 return
+            self._quarantine.reset(frozenset({name}))
             observed = self._host.observe([name])
             for step in plan.plan(only, observed._replace(made=frozenset())):
                 for part in _connected_first(step, endpoints):
@@ -189,7 +190,7 @@ class HostSink:
             self._reconcile(redo)
         for step in changes.steps(self._host.peers_max, self._quarantine.peers()):
             self._perform(step)
-        self._quarantine.add(changes.problems)
+        self._set_aside(changes.problems)
 
     def _reconcile(self, only: frozenset[str] | None = None) -> int:
         """Make the host, or these interfaces of it, as wanted; return how much differed."""
@@ -197,14 +198,14 @@ class HostSink:
         try:
             observed = self._host.observe(wanted.interfaces)
         except errors.Unusable as error:
-            self._quarantine.add([Problem("host", "", error.message)])
+            self._set_aside([Problem("host", "", error.message)])
             return 0
         if only is not None:
             observed = observed._replace(made=frozenset())
         wanted, too_many = plan.fitting(wanted, observed, self._host.peers_max)
         known = self._quarantine.subjects()
         self._quarantine.reset(only)
-        self._quarantine.add((*plan.conflicts(wanted, observed), *too_many))
+        self._set_aside((*plan.conflicts(wanted, observed), *too_many))
         return sum(self._perform(step, known) for step in plan.plan(wanted, observed))
 
     def _perform(self, step: Step, known: frozenset[str] = frozenset()) -> int:
@@ -226,11 +227,18 @@ class HostSink:
             return len(touched - refused - known)
         return 0 if subject(step) in known else 1
 
+    def _set_aside(self, problems: Iterable[Problem]) -> None:
+        """Put them in quarantine, and tell the operator once; keys of peers are in the report."""
+        for problem in self._quarantine.add(problems):
+            what = problem.subject.split(" ", maxsplit=1)[0]
+            fields = {"what": what, "interface": problem.interface, "reason": problem.reason}
+            logger.warning("in quarantine", extra=fields)
+
     def _save_position(self, position: Position) -> None:
         try:
             self._records.save_position(position)
         except errors.Unusable as error:
-            self._quarantine.add([Problem("run directory", "", error.message)])
+            self._set_aside([Problem("run directory", "", error.message)])
 
     def _wake(self, name: str, changes: Sequence[PeerChange]) -> None:
         try:
