@@ -39,8 +39,8 @@ class Parser(argparse.ArgumentParser):
     def fill(self) -> None:
         """Add the arguments of the group; the second call does nothing."""
         if self._load is not None:
-            (module, _, function), self._load = self._load.partition(":"), None
-            getattr(import_module(module), function)(self)
+            add, self._load = loaded(self._load), None
+            add(self)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Fill, then parse."""
@@ -50,6 +50,13 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage: the answer to a mistake is one line and a hint."""
         raise UsageError(_in_our_words(message), hint=f"{self.prog} --help")
+
+
+def loaded(place: str) -> Callable[..., Any]:
+    """Return the function at `module:function`."""
+    module, _, function = place.partition(":")
+    found: Callable[..., Any] = getattr(import_module(module), function)
+    return found
 
 
 def _in_our_words(message: str) -> str:
@@ -83,7 +90,7 @@ def verbs(parser: argparse.ArgumentParser) -> Any:
 def verb(
     group: Any,
     name: str,
-    run: Callable[..., Any],
+    run: Callable[..., Any] | str,
     *,
     help: str,
     examples: Sequence[str] = (),
@@ -92,7 +99,8 @@ def verb(
 ) -> Parser:
     """Add a verb to its group and return its parser.
 
-    `run` is called with (session, options) when `remote`, else with (options).
+    `run` is called with (session, options) when `remote`, else with (options); `module:function`
+    is loaded then, for what the help can do without.
     """
     parser: Parser = group.add_parser(name, help=help)
     describe(parser, run, help=help, examples=examples, text=text, remote=remote)
@@ -101,7 +109,7 @@ def verb(
 
 def describe(
     parser: argparse.ArgumentParser,
-    run: Callable[..., Any],
+    run: Callable[..., Any] | str,
     *,
     help: str,
     examples: Sequence[str] = (),

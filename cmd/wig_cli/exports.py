@@ -8,32 +8,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 from wig import codec
 from wig.addresses import Cidr, cidr_of, parse_range
-from wig_cli import arguments, output, peer_verbs, private_files, progress, rows
+from wig_cli import output, peer_verbs, private_files, progress, rows
 
 if TYPE_CHECKING:
     from wig_cli.remote import Session
-
-FORMATS = ("jsonl", "csv")
-TEXT = """
-What is written is what import reads: the fields that people decide about, not when a peer was
-created. Preshared keys are left out unless asked for; an export without them cannot bring back
-peers that have one."""
-
-
-def add(group: Any) -> None:
-    """Add the verb `export`."""
-    parser = arguments.verb(
-        group, "export", run_export, help="write all peers as JSON lines or CSV", text=TEXT,
-        examples=(
-            "wig peer export > peers.jsonl",
-            "wig peer export --format csv --interface wg0 > peers.csv",
-            "wig peer export --secrets --out peers.jsonl",
-        ),
-    )  # fmt: skip
-    parser.add_argument("--format", choices=FORMATS, default="jsonl")
-    parser.add_argument("--interface", metavar="NAME", help="of this interface only")
-    parser.add_argument("--secrets", action="store_true", help="with preshared keys")
-    parser.add_argument("--out", metavar="FILE", help="write there, 0600")
 
 
 async def run_export(session: "Session", options: argparse.Namespace) -> None:

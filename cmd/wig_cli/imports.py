@@ -19,43 +19,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from wig import errors
 from wig.commands import ImportPeers
-from wig_cli import arguments, batches, inputs, output, progress, rows
+from wig_cli import batches, output, progress, rows
 
 if TYPE_CHECKING:
     from wig_cli.remote import Session
 
 IN_FLIGHT_MAX = 3  # keeps the primary's writer busy; each holds 10,000 peers in memory
 DRY_RUN_BYTES = 3_000_000
-FORMATS = ("jsonl", "csv")
-TEXT = """
-One peer a line, as JSON objects or as CSV with the names of the fields in the first line:
-  public_key     needed
-  interface      needed, unless --interface is given
-  ip, ip6        absent: the first free one; none (JSON: null): no address of that family
-  preshared_key, name, description, expire (RFC 3339), enabled, outside_pool
-The file is sent in batches of up to 10,000 peers, each all or nothing. After a mistake or an
-interruption, correct the file and run it again: what is there already stays as it is."""
-
-
-def add(group: Any) -> None:
-    """Add the verb `import`."""
-    parser = arguments.verb(
-        group, "import", run_import, help="create many peers from a file", text=TEXT,
-        examples=(
-            "wig peer import peers.jsonl",
-            "wig peer import --format csv --interface wg0 - < peers.csv",
-            "wig peer import peers.jsonl --from-line 120001",
-        ),
-    )  # fmt: skip
-    parser.add_argument("file", metavar="FILE", help="- is standard input")
-    parser.add_argument(
-        "--format", choices=FORMATS, help="default: csv if the name ends so, else jsonl"
-    )
-    parser.add_argument("--interface", metavar="NAME", help="of peers that name none")
-    parser.add_argument(
-        "--from-line", type=inputs.whole, default=1, metavar="N", help="skip the lines before N"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="check the file, and change nothing")
 
 
 class _Sent(NamedTuple):

@@ -6,7 +6,6 @@ rules that need the state (pools, duplicates) are the primary's business and are
 
 import argparse
 import hashlib
-import os
 import re
 import sys
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from wig import errors, keys, x25519
+from wig import errors, keys
 
 S = TypeVar("S", bound=keys.Secret)
 
@@ -85,16 +84,6 @@ def _key_file(path: str, kind: type[S]) -> S:
 
 def _rule(error: errors.Invalid) -> str:
     return error.message.partition(": ")[2]
-
-
-def new_private_key() -> keys.PrivateKey:
-    """Make a private key."""
-    return x25519.private_key(os.urandom(keys.KEY_BYTES))
-
-
-def new_preshared_key() -> keys.PresharedKey:
-    """Make a preshared key."""
-    return x25519.preshared_key(os.urandom(keys.KEY_BYTES))
 
 
 def secret_digest(secret: str) -> str:

@@ -8,7 +8,7 @@ from msgspec import UNSET
 from wig import errors
 from wig.commands import CreateInterface, DeleteInterface, UpdateInterface
 from wig.model import MTU_DEFAULT
-from wig_cli import arguments, inputs, objects, output
+from wig_cli import arguments, inputs, new_keys, objects, output
 
 if TYPE_CHECKING:
     from wig_cli.remote import Session
@@ -90,7 +90,7 @@ def _add_fields(parser: argparse.ArgumentParser, *, creating: bool) -> None:
 
 async def run_create(session: "Session", options: argparse.Namespace) -> None:
     """Create an interface."""
-    made = inputs.new_private_key() if "private_key" not in options else None
+    made = new_keys.private_key() if "private_key" not in options else None
     command = CreateInterface(
         request=options.request,
         name=options.name,

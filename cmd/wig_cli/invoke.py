@@ -6,6 +6,7 @@ traceback is a defect, and is shown with `-v` only.
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -14,7 +15,7 @@ from importlib import import_module
 
 from wig import errors
 from wig_cli import log_format, output
-from wig_cli.arguments import UsageError
+from wig_cli.arguments import UsageError, loaded
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -75,10 +76,15 @@ _REPORT = "-v shows where; please report it, with the output of `wig version`"
 
 
 def _run(options: argparse.Namespace) -> int:
+    if isinstance(options.run, str):
+        options.run = loaded(options.run)
     if options.remote:
         remote = import_module("wig_cli.remote")
+        gc.freeze()
+        gc.enable()
         result = asyncio.run(remote.call(options))
     else:
+        gc.enable()
         result = options.run(options)
     return result if isinstance(result, int) else 0
 

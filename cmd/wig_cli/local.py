@@ -24,7 +24,7 @@ from bridge.server import NatsServer, ServerOptions
 from bridge.supervisor import Service
 from wig import commands
 from wig.linux import gateway as linux
-from wig_cli import files, greeting, inputs, private_files, settings, surroundings
+from wig_cli import files, greeting, new_keys, private_files, settings, surroundings
 
 NODE = "primary"
 GATEWAY = "local"
@@ -49,7 +49,7 @@ class Wanted:
         return commands.CreateInterface(
             name=self.name or surroundings.free_interface_name(),
             port=self.port or surroundings.free_port(PORT_FIRST),
-            private_key=inputs.new_private_key(),
+            private_key=new_keys.private_key(),
             addresses=self.addresses or surroundings.free_addresses(os.urandom(ENTROPY_BYTES)),
             dns=self.dns,
             description="made by wig up",

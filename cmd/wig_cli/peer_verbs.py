@@ -12,7 +12,7 @@ from msgspec import UNSET
 from wig import errors, keys, x25519
 from wig.addresses import parse_cidr
 from wig.commands import AUTO, CreatePeer, DeletePeer, UpdatePeer
-from wig_cli import inputs, objects, output, private_files, quick
+from wig_cli import inputs, new_keys, objects, output, private_files, quick
 from wig_cli.arguments import UsageError
 
 if TYPE_CHECKING:
@@ -32,14 +32,14 @@ async def run_create(session: "Session", options: argparse.Namespace) -> None:
                 "--request: needs --public-key or --private-key-file",
                 hint="keys that are made anew would not be those of the first request",
             )
-        private = inputs.new_private_key()
+        private = new_keys.private_key()
     if private is None and (options.qr or options.config_out):
         raise UsageError(
             "--qr, --config-out: need the private key", hint="leave --public-key out, or use"
             " --private-key-file",
         )  # fmt: skip
     connection = await _connection(session, options) if private else None
-    preshared = inputs.new_preshared_key() if options.preshared_key else options.preshared
+    preshared = new_keys.preshared_key() if options.preshared_key else options.preshared
     command = CreatePeer(
         request=options.request,
         interface=options.interface,

@@ -1,13 +1,29 @@
 """`wig peer …`: the clients of the VPNs. Loaded by `main` when one of its verbs is called."""
 
 import argparse
+from typing import Any
 
-from wig_cli import arguments, exports, imports, inputs, peer_verbs, settings
+from wig_cli import arguments, inputs, settings
 
 CREATE_TEXT = """
 Without --public-key the peer's keys are made here, and the private one goes into the
 configuration for wg-quick that is printed: the server never sees it. Addresses are the first
 free ones unless they are given."""
+
+IMPORT_TEXT = """
+One peer a line, as JSON objects or as CSV with the names of the fields in the first line:
+  public_key     needed
+  interface      needed, unless --interface is given
+  ip, ip6        absent: the first free one; none (JSON: null): no address of that family
+  preshared_key, name, description, expire (RFC 3339), enabled, outside_pool
+The file is sent in batches of up to 10,000 peers, each all or nothing. After a mistake or an
+interruption, correct the file and run it again: what is there already stays as it is."""
+
+EXPORT_TEXT = """
+What is written is what import reads: the fields that people decide about, not when a peer was
+created. Preshared keys are left out unless asked for; an export without them cannot bring back
+peers that have one."""
+FORMATS = ("jsonl", "csv")
 
 
 def peer(parser: argparse.ArgumentParser) -> None:
@@ -15,29 +31,29 @@ def peer(parser: argparse.ArgumentParser) -> None:
     group = arguments.verbs(parser)
     _add_create(group)
     listing = arguments.verb(
-        group, "list", peer_verbs.run_list, help="list peers by public key",
+        group, "list", "wig_cli.peer_verbs:run_list", help="list peers by public key",
         examples=("wig peer list", "wig peer list --interface wg0 --output json"),
     )  # fmt: skip
     listing.add_argument("--interface", metavar="NAME", help="of this interface only")
     listing.add_argument("--limit", type=inputs.whole, metavar="N", help="at most N peers")
     show = arguments.verb(
-        group, "show", peer_verbs.run_show, help="show one peer",
+        group, "show", "wig_cli.peer_verbs:run_show", help="show one peer",
         examples=("wig peer show xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",),
     )  # fmt: skip
     show.add_argument("public_key", metavar="PUBLIC_KEY")
     show.add_argument("--secrets", action="store_true", help="with its preshared key")
     _add_update(group)
-    delete = arguments.verb(group, "delete", peer_verbs.run_delete, help="delete a peer")
+    delete = arguments.verb(group, "delete", "wig_cli.peer_verbs:run_delete", help="delete a peer")
     delete.add_argument("public_key", metavar="PUBLIC_KEY")
     inputs.add_revision(delete)
-    imports.add(group)
-    exports.add(group)
+    _add_import(group)
+    _add_export(group)
     _add_config(group)
 
 
-def _add_create(group: object) -> None:
+def _add_create(group: Any) -> None:
     parser = arguments.verb(
-        group, "create", peer_verbs.run_create, help="create a peer", text=CREATE_TEXT,
+        group, "create", "wig_cli.peer_verbs:run_create", help="create a peer", text=CREATE_TEXT,
         examples=(
             "wig peer create wg0 --name alice > alice.conf",
             "wig peer create wg0 --name phone --qr",
@@ -69,9 +85,9 @@ def _add_create(group: object) -> None:
     inputs.add_request(parser)
 
 
-def _add_update(group: object) -> None:
+def _add_update(group: Any) -> None:
     parser = arguments.verb(
-        group, "update", peer_verbs.run_update, help="change fields of a peer",
+        group, "update", "wig_cli.peer_verbs:run_update", help="change fields of a peer",
         examples=(
             "wig peer update KEY --disable",
             "wig peer update KEY --expire 90d --ip6 none",
@@ -111,9 +127,49 @@ def _add_fields(parser: argparse.ArgumentParser, default: str | None) -> None:
     )
 
 
-def _add_config(group: object) -> None:
+def _add_import(group: Any) -> None:
+    """Add the verb `import`."""
     parser = arguments.verb(
-        group, "config", peer_verbs.run_config, help="print a peer's configuration for wg-quick",
+        group, "import", "wig_cli.imports:run_import",
+        help="create many peers from a file", text=IMPORT_TEXT,
+        examples=(
+            "wig peer import peers.jsonl",
+            "wig peer import --format csv --interface wg0 - < peers.csv",
+            "wig peer import peers.jsonl --from-line 120001",
+        ),
+    )  # fmt: skip
+    parser.add_argument("file", metavar="FILE", help="- is standard input")
+    parser.add_argument(
+        "--format", choices=FORMATS, help="default: csv if the name ends so, else jsonl"
+    )
+    parser.add_argument("--interface", metavar="NAME", help="of peers that name none")
+    parser.add_argument(
+        "--from-line", type=inputs.whole, default=1, metavar="N", help="skip the lines before N"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="check the file, and change nothing")
+
+
+def _add_export(group: Any) -> None:
+    """Add the verb `export`."""
+    parser = arguments.verb(
+        group, "export", "wig_cli.exports:run_export",
+        help="write all peers as JSON lines or CSV", text=EXPORT_TEXT,
+        examples=(
+            "wig peer export > peers.jsonl",
+            "wig peer export --format csv --interface wg0 > peers.csv",
+            "wig peer export --secrets --out peers.jsonl",
+        ),
+    )  # fmt: skip
+    parser.add_argument("--format", choices=FORMATS, default="jsonl")
+    parser.add_argument("--interface", metavar="NAME", help="of this interface only")
+    parser.add_argument("--secrets", action="store_true", help="with preshared keys")
+    parser.add_argument("--out", metavar="FILE", help="write there, 0600")
+
+
+def _add_config(group: Any) -> None:
+    parser = arguments.verb(
+        group, "config", "wig_cli.peer_verbs:run_config",
+        help="print a peer's configuration for wg-quick",
         text="The private key is the client's own: give its file, or fill it in there.",
         examples=(
             "wig peer config KEY --endpoint vpn.example.org --private-key-file alice.key",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from tests.builders import private_key
-from wig_cli import inputs
+from wig_cli import inputs, new_keys
 
 
 @pytest.mark.parametrize(
@@ -73,5 +73,5 @@ def test_lists_take_commas_and_repetition():
 
 def test_new_keys_differ():
     """Keys are made of randomness."""
-    assert inputs.new_private_key() != inputs.new_private_key()
-    assert inputs.new_preshared_key() != inputs.new_preshared_key()
+    assert new_keys.private_key() != new_keys.private_key()
+    assert new_keys.preshared_key() != new_keys.preshared_key()
