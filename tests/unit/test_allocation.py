@@ -141,3 +141,30 @@ def test_reserved_addresses_come_and_go_with_the_interface():
 
     assert used == [2, 1]
     assert islands.all() == []
+
+
+class CountingIslands(MemoryIslands):
+    """Islands that count how often they are looked at."""
+
+    looks = 0
+
+    def at_or_before(self, address: int) -> tuple[int, int] | None:
+        self.looks += 1
+        return super().at_or_before(address)
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1/24", "10.0.0.1/8", "fd00::1/48"])
+def test_a_free_address_costs_one_look_however_big_the_pool_is(text):
+    """And taking it one more, whatever is used already."""
+    cidr, islands = addresses.parse_cidr(text, "addresses"), CountingIslands()
+    allocation.occupy_reserved(islands, cidr)
+    for index in range(0, 200, 2):
+        allocation.occupy(islands, (cidr.pool[0] + 10 + index, cidr.pool[0] + 10 + index))
+    islands.looks = 0
+
+    free = allocation.first_free(islands, cidr.pool)
+    assert islands.looks == 1
+    allocation.overlapping(islands, (free, free))
+    assert islands.looks == 2
+    allocation.occupy(islands, (free, free))
+    assert islands.looks == 3
