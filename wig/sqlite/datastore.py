@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from wig import codec, errors, log, results
-from wig.commands import AnyCommand, DeleteInterface, ImportPeers
+from wig.commands import AnyCommand, CreatePeer, DeleteInterface, ImportPeers
 from wig.decide import decide
 from wig.log import Lineage, Position, Record
 from wig.model import Object
@@ -22,7 +22,7 @@ from wig.sqlite import connections, crash, loading, lock, migrations, oplog, row
 from wig.sqlite.reader import Reader
 from wig.sqlite.transaction import Transaction
 
-_REQUEST_GET = sql.query("request_get")
+_REQUEST_KNOWN = sql.query("request_known")
 _REQUEST_INSERT = sql.query("request_insert")
 
 
@@ -54,6 +54,7 @@ class Datastore:
         self._lock = held
         self._connection = connection
         self._transaction = Transaction(connection)
+        self._recorded: dict[tuple[str, str], Outcome] = {}
         self._outcomes: dict[tuple[str, str], Outcome] = {}
 
     @classmethod
@@ -141,6 +142,7 @@ class Datastore:
         try:
             transaction.begin()
             crash.point("commit: begun")
+            self._look_up(requests)
             outcomes = [self._decide(request, now) for request in requests]
             transaction.flush()
             self._connection.executemany(
@@ -159,14 +161,33 @@ class Datastore:
             raise
         finally:
             self._outcomes.clear()
+            self._recorded.clear()
         crash.point("commit: committed")
         return outcomes
+
+    def _look_up(self, requests: Sequence[Request]) -> None:
+        """Read at once what deciding would read one by one: each statement costs 3 µs."""
+        keys = [(request.actor, request.id) for request in requests if request.id]
+        if keys:
+            query = codec.encode(keys).decode()
+            for actor, id_, reply, head in self._connection.execute(_REQUEST_KNOWN, (query,)):
+                outcome = Outcome(reply, head, repeated=True)
+                self._recorded[actor.decode(), id_.decode()] = outcome
+        new_peers = [
+            request.command.public_key
+            for request in requests
+            if isinstance(request.command, CreatePeer)
+        ]
+        if len(new_peers) > 1:
+            self._transaction.view.expect(new_peers)
 
     def _decide(self, request: Request, now: datetime) -> Outcome:
         """Return the recorded outcome, or decide and note it."""
         key = request.actor, request.id
-        if request.id and (found := self._recorded(key)) is not None:
+        if (found := self._recorded.get(key)) is not None:
             return found
+        if (noted := self._outcomes.get(key)) is not None:
+            return noted._replace(repeated=True)
         try:
             reply = self._carry_out(request, now)
         except errors.WigError as error:
@@ -177,18 +198,14 @@ class Datastore:
         crash.point("commit: outcome noted")
         return outcome
 
-    def _recorded(self, key: tuple[str, str]) -> Outcome | None:
-        if (noted := self._outcomes.get(key)) is not None:
-            return noted._replace(repeated=True)
-        found = self._connection.execute(_REQUEST_GET, key).fetchone()
-        return None if found is None else Outcome(found[0], found[1], repeated=True)
-
     def _carry_out(self, request: Request, now: datetime) -> dict[str, Any]:
         """Decide one command, all of its ops or none; return the reply of a success."""
         transaction = self._transaction
         several = isinstance(request.command, ImportPeers | DeleteInterface)
         if several:
             transaction.savepoint()
+        if isinstance(request.command, ImportPeers):
+            transaction.view.expect(spec.public_key for spec in request.command.peers)
         try:
             made = self._append_all(request, now)
         except errors.WigError:

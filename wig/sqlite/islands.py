@@ -2,7 +2,7 @@
 
 Called by the writer's view. `wig.allocation` looks at the same two or three islands again and
 again while peers are created, so they are held in a window: all islands that begin in
-[`_low`, `_high`]. Changes stay in the window until `flush`. What is outside is read on demand, so
+[`_low`, `_high`], of which the first begins at `_low` unless that is 0. Changes stay in the window until `flush`. What is outside is read on demand, so
 that the memory is bounded however fragmented a pool is.
 """
 
@@ -15,7 +15,7 @@ from wig.model import Interface
 from wig.ports import Bounds
 from wig.sqlite import rows, sql
 
-WINDOW_ISLANDS = 256  # read on each side of an address; one page of SQLite holds about 100
+WINDOW_ISLANDS = 16  # read on each side of an address: 15 µs when addresses come at random
 
 _BEYOND = 1 << 128  # greater than every address
 
@@ -41,8 +41,9 @@ class SqliteIslands:
 
     def at_or_before(self, address: int) -> Bounds | None:
         """Return the island with the greatest first address ≤ `address`."""
-        address = min(address, self._greatest)
-        self._look_at(address)
+        if not self._low <= address <= self._high:
+            address = min(address, self._greatest)
+            self._look_at(address)
         index = bisect_right(self._firsts, address)
         if index == 0:
             return None
@@ -52,7 +53,8 @@ class SqliteIslands:
     def put(self, island: Bounds) -> None:
         """Store an island; one with the same first address is replaced."""
         first, last = island
-        self._look_at(first)
+        if not self._low <= first <= self._high:
+            self._look_at(first)
         if first not in self._lasts:
             self._firsts.insert(bisect_left(self._firsts, first), first)
         self._lasts[first] = last
@@ -60,10 +62,14 @@ class SqliteIslands:
 
     def drop(self, first: int) -> None:
         """Remove the island that starts at `first`."""
-        self._look_at(first)
+        if not self._low <= first <= self._high:
+            self._look_at(first)
         del self._lasts[first]
         del self._firsts[bisect_left(self._firsts, first)]
         self._changed.add(first)
+        if first == self._low and first > 0:
+            # What is at or before this address now is not in the window.
+            self._low = self._firsts[0] if self._firsts else self._high + 1
 
     def flush(self) -> None:
         """Write what changed to SQLite."""
@@ -81,15 +87,7 @@ class SqliteIslands:
         self._changed.clear()
 
     def _look_at(self, address: int) -> None:
-        """Move the window, unless it answers questions about `address` already.
-
-        It does when `address` is inside, and the island at or before it is in the window or does
-        not exist at all.
-        """
-        if self._low <= address <= self._high and (
-            self._low == 0 or (self._firsts and self._firsts[0] <= address)
-        ):
-            return
+        """Move the window to where questions about `address` can be answered."""
         self.flush()
         key = (self._interface, self._version, rows.blob(self._version, address))
         before = self._connection.execute(_BEFORE, (*key, WINDOW_ISLANDS)).fetchall()

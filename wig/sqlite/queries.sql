@@ -71,13 +71,14 @@ DELETE FROM entry WHERE seq <= ?;
 -- Before a snapshot is loaded.
 DELETE FROM entry;
 
--- name: request_get
--- What was answered to this request.
-SELECT reply, head FROM request WHERE actor = ? AND id = ?;
-
 -- name: request_all
 -- Every recorded outcome; for `verify`.
 SELECT actor, id, head, reply FROM request;
+
+-- name: request_known
+-- What was answered to any of many requests, given as a JSON array of [actor, id].
+SELECT actor, request.id, reply, head FROM json_each(?) AS wanted
+CROSS JOIN request ON actor = wanted.value ->> 0 AND request.id = wanted.value ->> 1;
 
 -- name: request_insert
 -- What is answered to this request, now and later.
@@ -138,6 +139,10 @@ DELETE FROM interface;
 -- name: peer_get
 -- One peer by its key.
 SELECT body FROM peer WHERE public_key = ?;
+
+-- name: peer_known
+-- Which of many keys, given as a JSON array, are peers'.
+SELECT public_key FROM json_each(?) AS wanted CROSS JOIN peer ON public_key = wanted.value;
 
 -- name: peer_row
 -- What has to be undone when a peer changes or goes.

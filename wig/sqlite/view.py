@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import assert_never
 
-from wig import addresses, allocation, errors, ops
+from wig import addresses, allocation, codec, errors, ops
 from wig.model import Interface, Peer, Token
 from wig.ports import Bounds
 from wig.sqlite import rows, sql
@@ -22,6 +22,7 @@ PENDING_PEERS_MAX = 20_000  # new peers that wait for `flush`; 20 MB
 SMALL_INTERFACE_PEERS = 5_000  # so few are sorted in 10 ms
 
 _PEER_GET = sql.query("peer_get")
+_PEER_KNOWN = sql.query("peer_known")
 _PEER_INSERT = sql.query("peer_insert")
 _PEER_ROW = sql.query("peer_row")
 _PEER_AT = {4: sql.query("peer_at_4"), 6: sql.query("peer_at_6")}
@@ -43,6 +44,7 @@ class View:
         self._interfaces: dict[str, Interface] | None = None
         self._islands: dict[tuple[str, int], SqliteIslands] = {}
         self._pending: dict[str, rows.PeerRow] = {}
+        self._absent: set[str] = set()
         self._counts: Counter[str] = Counter()
 
     def forget(self) -> None:
@@ -51,7 +53,14 @@ class View:
         self._interfaces = None
         self._islands.clear()
         self._pending.clear()
+        self._absent.clear()
         self._counts.clear()
+
+    def expect(self, public_keys: Iterable[str]) -> None:
+        """Look many keys up at once: those that are nobody's are not asked for one by one."""
+        wanted = set(public_keys) - self._pending.keys()
+        found = self._connection.execute(_PEER_KNOWN, (codec.encode(list(wanted)).decode(),))
+        self._absent |= wanted.difference(key.decode() for (key,) in found)
 
     def flush(self) -> None:
         """Write what was held back."""
@@ -94,6 +103,8 @@ class View:
         """Return the peer, or None."""
         if (pending := self._pending.get(public_key)) is not None:
             return rows.decode_peer(pending.body.encode())
+        if public_key in self._absent:
+            return None
         found = self._connection.execute(_PEER_GET, (public_key,)).fetchone()
         return None if found is None else rows.decode_peer(found[0])
 
@@ -204,6 +215,7 @@ class View:
             raise errors.Damaged(f"state: peer {peer.public_key} exists")
         row = rows.peer_row(peer, self._encode(peer, epoch, seq))
         self._pending[peer.public_key] = row
+        self._absent.discard(peer.public_key)
         self._counts[peer.interface] += 1
         if row.ip_first is not None and row.ip_last is not None:
             used = self.islands(peer.interface, 4)
