@@ -8,6 +8,10 @@ MODULES = sorted(
     path for folder in ("wig", "bridge", "cmd") for path in (ROOT / folder).rglob("*.py")
 )
 LINES_MAX = 350
+LAST_RESORTS = {
+    "bridge/supervisor.py",  # logs, counts, backs off, starts again
+    "cmd/wig_cli/invoke.py",  # no traceback reaches a user
+}
 
 
 def test_no_module_is_longer_than_350_lines():
@@ -33,7 +37,7 @@ def test_every_module_says_what_it_is():
     assert silent == []
 
 
-def test_only_the_supervisor_swallows_every_exception():
+def test_only_the_last_resorts_swallow_every_exception():
     """Elsewhere a broad `except` would hide a fault; one that raises again is a clean-up."""
     broad = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
@@ -42,7 +46,7 @@ def test_only_the_supervisor_swallows_every_exception():
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or getattr(node.type, "id", "") in {"Exception", "BaseException"})
         and not any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
-        and path.name != "supervisor.py"
+        and path.relative_to(ROOT).as_posix() not in LAST_RESORTS
     ]
 
     assert broad == []
