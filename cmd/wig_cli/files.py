@@ -100,9 +100,9 @@ def create_with(path: str, admin: Any) -> None:
 def run_backup(options: argparse.Namespace) -> None:
     """Copy a database."""
     source = database(options)
-    with progress.shown("pages", 100) as bar:
+    with progress.shown("pages", None) as bar:
         import_module("wig.sqlite.copying").backup(
-            source, options.target, lambda done, pages: bar.update(done, 100 * done // pages)
+            Path(source), Path(options.target), lambda done, total: bar.update(done, done, total)
         )
     if output.is_json(options):
         output.document({"database": source, "backup": options.target})
@@ -115,12 +115,12 @@ def run_verify(options: argparse.Namespace) -> None:
     path = options.file or database(options)
     with progress.shown("rows", None) as bar:
         report = import_module("wig.sqlite.verification").verify(
-            path, lambda _, count: bar.update(count, count)
+            Path(path), lambda _what, count: bar.update(count, count)
         )
-    found: dict[str, Any] = import_module("msgspec").to_builtins(report)
+    found = import_module("msgspec").to_builtins(report)
     if output.is_json(options):
         output.document({"file": path} | found)
         return
     output.note(f"sound: {path}")
-    found["position"] = "{epoch}:{seq}".format_map(found["position"])
+    found["position"] = "{epoch}:{seq} {digest}".format(**found["position"])
     output.fields(found, list(found))

@@ -17,8 +17,8 @@ LINE_EVERY_S = 5.0
 class Progress(Protocol):
     """What the work reports to."""
 
-    def update(self, count: int, done: int) -> None:
-        """Say how many things are done, and how much of the total."""
+    def update(self, count: int, done: int, total: int | None = None) -> None:
+        """Say how many things are done, how much of the total, and the total if it is new."""
 
     def stop(self) -> None:
         """Draw nothing more."""
@@ -33,8 +33,9 @@ class Lines:
         self._total = total
         self._start = self._last = time.monotonic()
 
-    def update(self, count: int, done: int) -> None:
+    def update(self, count: int, done: int, total: int | None = None) -> None:
         """Print a line if it is time for one."""
+        self._total = total or self._total
         now = time.monotonic()
         if now - self._last < LINE_EVERY_S:
             return
@@ -62,11 +63,11 @@ class Bar:
         self._task = self._drawn.add_task(f"0 {what}", total=total)
         self._drawn.start()
 
-    def update(self, count: int, done: int) -> None:
+    def update(self, count: int, done: int, total: int | None = None) -> None:
         """Draw the bar as it is now."""
         rate = count / max(time.monotonic() - self._start, 0.001)
         text = f"{count:,} {self._what}, {rate:,.0f}/s"
-        self._drawn.update(self._task, completed=done, description=text)
+        self._drawn.update(self._task, completed=done, description=text, total=total)
 
     def stop(self) -> None:
         """Remove the bar."""

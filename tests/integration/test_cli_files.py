@@ -1,0 +1,299 @@
+"""Commands on files, and programs that run until they are told to stop."""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+
+import pytest
+
+from bridge.server import NatsServer, ServerOptions
+from tests.eventually import eventually_sync
+from tests.program import WIG, Up, environment, wig
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run a command on files."""
+    return lambda *words, **options: wig(tmp_path / "state", *words, **options)
+
+
+@pytest.fixture
+def db(run, tmp_path):
+    """A new database."""
+    path = tmp_path / "wig.db"
+    assert run("init", "--db", str(path)).code == 0
+    return path
+
+
+def test_init_prints_the_first_token_once(run, tmp_path):
+    """It is the whole of stdout; the database is for its owner only."""
+    path = tmp_path / "wig.db"
+
+    done = run("init", "--db", str(path))
+
+    assert done.code == 0
+    assert done.document["id"] == "admin"
+    assert len(done.document["secret"]) >= 43
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert done.document["secret"].encode() not in path.read_bytes()
+
+
+def test_init_writes_the_token_into_a_private_file(run, tmp_path):
+    """Then nothing secret is on the terminal."""
+    path = tmp_path / "admin.json"
+
+    done = run("init", "--db", str(tmp_path / "wig.db"), "--admin", "root", "--out", str(path))
+
+    token = json.loads(path.read_text())
+    assert (done.code, done.out, token["id"]) == (0, "", "root")
+    assert token["secret"] not in done.err
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_init_never_replaces_a_database(run, db):
+    """The second init fails and leaves the first database as it was."""
+    before = db.read_bytes()
+
+    done = run("init", "--db", str(db))
+
+    assert done.code == 1
+    assert "exists already" in done.err
+    assert db.read_bytes() == before
+
+
+def test_a_backup_of_a_running_database_is_sound(tmp_path):
+    """Copied while it is in use, verified, and complete."""
+    with Up(tmp_path / "state", "--no-gateway") as up:
+        words = ("peer", "create", "wg0", "--endpoint", "x")
+        assert [up.wig(*words).code for _ in range(3)] == [0, 0, 0]
+        target = tmp_path / "backup.db"
+
+        copied = up.wig("backup", str(target))
+        verified = up.wig("verify", str(target), "--output", "json")
+
+    assert copied.code == 0
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert verified.document["peers"] == 3
+    assert verified.document["entries"] == 5
+
+
+def test_a_backup_never_replaces_a_file(run, db, tmp_path):
+    """The last good backup is not overwritten by mistake."""
+    target = tmp_path / "backup.db"
+    target.write_text("precious")
+
+    done = run("backup", "--db", str(db), str(target))
+
+    assert (done.code, target.read_text()) == (1, "precious")
+
+
+def test_a_restored_backup_runs(tmp_path):
+    """Everything but the database may be lost."""
+    with Up(tmp_path / "first", "--no-gateway") as up:
+        up.wig("peer", "create", "wg0", "--endpoint", "x")
+        up.wig("backup", str(tmp_path / "backup.db"))
+        before = up.wig("peer", "list").out
+    (tmp_path / "second").mkdir()
+    (tmp_path / "backup.db").rename(tmp_path / "second" / "wig.db")
+
+    with Up(tmp_path / "second", "--no-gateway") as up:
+        assert up.wig("peer", "list").out == before
+        assert up.wig("status").code == 0
+
+
+def truncate(path):
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+
+
+def flip(path):
+    """Change one byte of an entry."""
+    with path.open("r+b") as file:
+        at = path.read_bytes().index(b"made with the database")
+        file.seek(at)
+        file.write(b"M")
+
+
+def from_the_future(path):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 999")
+
+
+UNUSABLE = [
+    pytest.param(lambda path: path.unlink(), "does not exist", id="missing"),
+    pytest.param(lambda path: path.write_text("hello"), "is not a database", id="no database"),
+    pytest.param(lambda path: path.write_bytes(b""), "is not a database", id="empty"),
+    pytest.param(truncate, "is truncated", id="truncated"),
+    pytest.param(from_the_future, "has format 999", id="newer"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "message"), UNUSABLE)
+@pytest.mark.parametrize("command", ["verify", "backup", "datastore"])
+def test_an_unusable_database_is_named_with_a_reason(run, db, spoil, message, command, tmp_path):
+    """Every command that opens it says which file, what is wrong, and what to do."""
+    spoil(db)
+    words = {
+        "verify": [str(db)],
+        "backup": ["--db", str(db), str(tmp_path / "copy.db")],
+        "datastore": ["--db", str(db), "--name", "n", "--server", "nats://127.0.0.1:1"],
+    }
+
+    done = run(command, *words[command])
+
+    assert done.code == 1
+    assert done.err.startswith("wig: db: ")
+    assert message in done.err
+    assert not (tmp_path / "copy.db").exists()
+
+
+def test_another_sqlite_database_is_refused(run, tmp_path):
+    """It is somebody else's."""
+    path = tmp_path / "other.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE t (x)")
+
+    done = run("verify", str(path))
+
+    assert done.code == 1
+    assert "is not a database of wig" in done.err
+
+
+def test_verify_finds_one_wrong_byte(run, db):
+    """A changed entry does not match its digest."""
+    flip(db)
+
+    done = run("verify", str(db))
+
+    assert done.code == 1
+    assert done.err.startswith("wig: ")
+
+
+def test_a_database_in_use_names_its_process(run, db):
+    """A second primary on one database is refused before it does anything."""
+    with (db.parent / "wig.db.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+
+        done = run("datastore", "--db", str(db), "--name", "n", "--server", "nats://127.0.0.1:1")
+
+    assert done.code == 1
+    assert f"is in use by process {os.getpid()}" in done.err
+
+
+def test_needed_settings_are_named(run):
+    """The error says how else they can be given."""
+    done = run("datastore")
+
+    assert done.code == 2
+    assert done.err.startswith("wig: --db: needed, but not given\nhint: ")
+    assert "WIG_DB" in done.err
+
+
+def test_no_root_is_said_before_anything_is_made(tmp_path):
+    """`wig up` without rights leaves nothing behind, and says how to do without a gateway."""
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(0o777)
+    done = subprocess.run(
+        ["setpriv", "--reuid", "65534", "--clear-groups", *WIG, "up"],
+        env=environment(home / "state"), capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "may not change the network" in done.stderr
+    assert "--no-gateway" in done.stderr
+    assert not (home / "state").exists()
+
+
+@pytest.fixture
+async def server(tmp_path):
+    """A nats-server of its own, as an operator would run one."""
+    async with NatsServer(ServerOptions(directory=tmp_path / "nats")) as running:
+        yield running
+
+
+@pytest.fixture
+def bus(server):
+    """The options that lead to it."""
+    token = ("--token-file", str(server.credentials_file))
+    return ["--server", server.url, *token, "--identity", "admin"]
+
+
+def test_a_datastore_of_its_own_serves_until_sigterm(run, db, bus, tmp_path):
+    """`wig datastore` on somebody's server; a second one on the same database is refused."""
+    serve = [*WIG, "datastore", "--db", str(db), "--name", "one", *bus]
+    env = environment(tmp_path / "state")
+    with subprocess.Popen(serve, env=env, stderr=subprocess.PIPE) as process:
+        eventually_sync(lambda: run("status", *bus).code == 0, "the datastore to serve", 20)
+        created = run("interface", "create", "wg0", "--address", "10.0.0.1/24", *bus)
+        second = run("datastore", "--db", str(db), "--name", "one", *bus)
+
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(20)
+
+    assert (created.code, code) == (0, 0)
+    assert (second.code, "is in use by process" in second.err) == (1, True)
+    assert run("status", *bus).code == 3
+
+
+def test_a_second_primary_of_the_same_name_is_turned_away(run, db, bus, tmp_path):
+    """Another database under the same name finds the first one alive: exit code 78."""
+    env = environment(tmp_path / "state")
+    assert run("init", "--db", str(tmp_path / "other.db")).code == 0
+    serve = [*WIG, "datastore", "--db", str(db), "--name", "one", *bus]
+    with subprocess.Popen(serve, env=env, stderr=subprocess.PIPE) as process:
+        eventually_sync(lambda: run("status", *bus).code == 0, "the datastore to serve", 20)
+
+        done = run("datastore", "--db", str(tmp_path / "other.db"), "--name", "one", *bus)
+
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+    assert done.code == 78
+    assert done.err.splitlines()[-2].startswith("wig: ")
+
+
+def test_ctrl_c_ends_a_command_quietly(tmp_path):
+    """No traceback, and the exit code that shells expect."""
+    with Up(tmp_path / "state", "--no-gateway") as up, subprocess.Popen(
+        [*WIG, "log", "tail"], env=environment(up.state_dir),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"seq")
+        process.send_signal(signal.SIGINT)
+
+        assert (process.wait(10), process.stderr.read()) == (130, b"")
+
+
+def test_the_tail_goes_on(tmp_path):
+    """New entries are printed as they come."""
+    with Up(tmp_path / "state", "--no-gateway") as up, subprocess.Popen(
+        [*WIG, "log", "tail", "-n", "0", "--output", "json"], env=environment(up.state_dir),
+        stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        up.wig("interface", "create", "wg7", "--address", "10.7.0.1/24", "--port", "777")
+
+        def printed():
+            line = process.stdout.readline()
+            return json.loads(line)["op"]["interface"]["name"] == "wg7"
+
+        eventually_sync(printed, "the new entry to be printed")
+        process.send_signal(signal.SIGINT)
+
+
+def test_a_closed_pipe_is_no_failure(tmp_path):
+    """`wig … | head -1` prints a line and no complaint."""
+    with Up(tmp_path / "state", "--no-gateway") as up:
+        done = subprocess.run(
+            ["sh", "-c", f"{WIG[0]} -c '{WIG[2]}' log show | true; echo done"],
+            env=environment(up.state_dir), capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+
+    assert (done.stdout, done.stderr) == ("done\n", "")
