@@ -195,6 +195,7 @@ def peer_change(
             public_key=public_key,
             preshared_key=UNSET if after.preshared_key is None else after.preshared_key,
             allowed_ips=after.allowed_ips,
+            keepalive_s=after.keepalive_s or None,
         )
     if before[:3] == after:  # the same three fields, in the same order
         return None

@@ -13,8 +13,11 @@ from msgspec.structs import replace
 
 from tests import builders, datastores, world
 from tests.builders import create_interface, create_peer, create_token, delete_peer, key, spec
+from tests.hosts import FakeHost
 from wig import errors, log, ops, sqlite
 from wig.commands import DeleteInterface, ImportPeers, UpdatePeer
+from wig.linux.record import Records
+from wig.linux.sink import HostSink
 from wig.log import Position, Record
 from wig.model import Object
 from wig.ports import Sink
@@ -69,8 +72,15 @@ def datastore(folder: Path) -> Iterator[tuple[Sink, Callable[[], list[Object]]]]
         sqlite.verify(sink.path)
 
 
+@contextmanager
+def gateway(folder: Path) -> Iterator[tuple[Sink, Callable[[], list[Object]]]]:
+    """A gateway, on a host in memory."""
+    held = State(allocating=False)
+    yield HostSink(FakeHost(), Records(folder, "gateway"), state=held), lambda: [*held.objects()]
+
+
 SINKS: dict[str, Callable[[Path], AbstractContextManager[tuple[Sink, Callable[[], list[Object]]]]]]
-SINKS = {"state": state, "datastore": datastore}
+SINKS = {"state": state, "datastore": datastore, "gateway": gateway}
 
 
 @pytest.fixture(params=SINKS)

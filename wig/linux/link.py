@@ -31,8 +31,10 @@ _TABLE_MAIN = 254
 _FAMILY = {4: 2, 6: 10}  # AF_INET, AF_INET6
 
 _DONE_BEFORE: dict[type, int] = {
+    SetLink: 0,
     AddAddress: EEXIST,
     RemoveAddress: EADDRNOTAVAIL,
+    AddRoute: EEXIST,
     RemoveRoute: ESRCH,
 }
 
@@ -84,8 +86,15 @@ def perform(step: LinkStep) -> None:
         try:
             _perform(netlink, found["index"], step)
         except NetlinkError as error:
-            if error.code != _DONE_BEFORE.get(type(step)):
+            if error.code != _DONE_BEFORE[type(step)] or not _is_done(
+                netlink, found["index"], step
+            ):
                 raise errors.Unusable(f"{_describe(step)}: {error.args[1]}") from error
+
+
+def _is_done(netlink: Any, index: int, step: LinkStep) -> bool:
+    """Say whether what is there already is ours, and not another interface's route."""
+    return not isinstance(step, AddRoute) or step.destination in set(_routes(netlink, index))
 
 
 def _perform(netlink: Any, index: int, step: LinkStep) -> None:

@@ -56,7 +56,7 @@ class HostSink:
         """Hold no state, and change nothing until there is some."""
         self._host = host
         self._records = records
-        self._state = state or State(allocating=False)
+        self._state = State(allocating=False) if state is None else state
         self._wanted = Wanted(self._state, firewall=firewall, isolated=isolated)
         self._lock = threading.RLock()
         self._position: Position | None = None

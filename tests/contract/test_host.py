@@ -1,0 +1,226 @@
+"""What every `device.HostPort` must do: the fake that tests use, and a real Linux host."""
+
+from contextlib import contextmanager
+
+import pytest
+
+from tests import builders, hosts
+from tests.eventually import eventually_sync
+from tests.lab import Internet, need
+from tests.lab.remote_host import RemoteHost
+from wig import plan
+from wig.device import (
+    AddAddress,
+    AddRoute,
+    CreateInterface,
+    Endpoint,
+    LoadFirewall,
+    PeerChange,
+    PeerConfig,
+    RemoveAddress,
+    RemoveInterface,
+    RemoveRoute,
+    SetDevice,
+    SetLink,
+    SetPeers,
+    SetSysctl,
+)
+from wig.keys import PresharedKey
+from wig.state import State
+from wig.wanted import Wanted
+
+A, B, C = builders.key("a"), builders.key("b"), builders.key("c")
+PSK = PresharedKey(builders.key("psk"))
+KEY = builders.private_key("wg0")
+
+
+@contextmanager
+def fake():
+    yield hosts.FakeHost()
+
+
+@contextmanager
+def linux():
+    need()
+    with Internet() as net, RemoteHost(net.host("host")) as host:
+        yield host
+
+
+@pytest.fixture(params=[fake, linux])
+def host(request):
+    """Each implementation, with nothing on it."""
+    with request.param() as subject:
+        yield subject
+
+
+@pytest.fixture
+def device(host):
+    """A host with a device that is up."""
+    host.perform(CreateInterface(name="wg0"))
+    host.perform(SetLink(name="wg0", mtu=1420, up=True))
+    return host
+
+
+def peers(host):
+    """Return each peer's preshared key, allowed IPs and keepalive."""
+    found = host.observe(["wg0"]).interfaces["wg0"].device.peers
+    return {key: (peer[0], set(peer.allowed_ips), peer.keepalive_s) for key, peer in found.items()}
+
+
+def change(host, *changes):
+    """Do it twice: that must be the same as once."""
+    for _ in range(2):
+        assert host.perform(SetPeers(name="wg0", changes=changes)) == ()
+
+
+def test_nothing_is_there_at_first(host):
+    """Neither interfaces nor rules of ours."""
+    found = host.observe(["wg0"])
+
+    assert found.interfaces == {"wg0": (None, None)}
+    assert found.made == frozenset()
+    assert found.firewall is None
+    assert found.sysctls["net/ipv4/ip_forward"] == "0"
+
+
+def test_a_new_device_is_empty_and_down(host):
+    """It has no key, peer or address, and perhaps a random port; it counts as made by wig."""
+    host.perform(CreateInterface(name="wg0"))
+
+    found = host.observe(["wg0"])
+    link, device = found.interfaces["wg0"]
+    assert (link.up, link.addresses, link.routes) == (False, frozenset(), frozenset())
+    assert device._replace(listen_port=0) == plan.NEW_DEVICE
+    assert found.made == {"wg0"}
+
+
+def test_links_are_set(device):
+    """MTU, addresses and routes come and go, each step twice."""
+    for step in (
+        AddAddress(name="wg0", address="10.0.0.1/24"),
+        AddAddress(name="wg0", address="10.1.0.1/24"),
+        AddAddress(name="wg0", address="fd00::1/64"),
+        RemoveAddress(name="wg0", address="10.1.0.1/24"),
+        AddRoute(name="wg0", destination="192.168.7.0/24"),
+        AddRoute(name="wg0", destination="192.168.8.8"),
+        AddRoute(name="wg0", destination="fd07::/64"),
+        RemoveRoute(name="wg0", destination="192.168.8.8"),
+        SetLink(name="wg0", mtu=1300),
+    ):
+        device.perform(step)
+        device.perform(step)
+
+    link = device.observe(["wg0"]).interfaces["wg0"].link
+    assert link.up
+    assert link.mtu == 1300
+    assert link.addresses == {"10.0.0.1/24", "fd00::1/64"}
+    assert link.routes == {"192.168.7.0/24", "fd07::/64"}
+
+
+def test_a_device_keeps_what_is_not_set(device):
+    """Key, port and mark, each by itself."""
+    device.perform(SetDevice(name="wg0", private_key=KEY))
+    device.perform(SetDevice(name="wg0", listen_port=4000))
+    device.perform(SetDevice(name="wg0", fwmark=7))
+
+    found = device.observe(["wg0"]).interfaces["wg0"].device
+    assert (found.private_key, found.listen_port, found.fwmark) == (KEY, 4000, 7)
+
+
+def test_peers_are_set(device):
+    """Made with what is given, changed by what is given, removed."""
+    change(device, PeerChange(public_key=A, allowed_ips=("10.0.0.2", "fd00::2")))
+    change(device, PeerChange(public_key=B, preshared_key=PSK, keepalive_s=9))
+    assert peers(device) == {A: (None, {"10.0.0.2", "fd00::2"}, 0), B: (PSK, set(), 9)}
+
+    change(device, PeerChange(public_key=A, preshared_key=PSK))
+    change(device, PeerChange(public_key=B, preshared_key=None, allowed_ips=("10.0.0.8/29",)))
+    assert peers(device) == {A: (PSK, {"10.0.0.2", "fd00::2"}, 0), B: (None, {"10.0.0.8/29"}, 9)}
+
+    change(device, PeerChange(public_key=B, remove=True), PeerChange(public_key=C, remove=True))
+    assert peers(device).keys() == {A}
+
+
+def test_an_allowed_ip_belongs_to_the_last_peer_that_got_it(device):
+    """The other keeps the rest; replacing forgets."""
+    change(device, PeerChange(public_key=A, allowed_ips=("10.0.0.2", "10.0.0.3")))
+    change(device, PeerChange(public_key=B, allowed_ips=("10.0.0.3",)))
+    assert peers(device) == {A: (None, {"10.0.0.2"}, 0), B: (None, {"10.0.0.3"}, 0)}
+
+    swapped = PeerConfig(None, ("10.0.0.3",)), PeerConfig(None, ("10.0.0.2",))
+    change(device, plan.whole(A, swapped[0]), plan.whole(B, swapped[1]))
+    assert peers(device) == {A: (None, {"10.0.0.3"}, 0), B: (None, {"10.0.0.2"}, 0)}
+
+
+def test_an_endpoint_is_set(device):
+    """That is how a peer comes back after its device died."""
+    endpoint = Endpoint("192.0.2.1:5555")
+
+    change(device, PeerChange(public_key=A, endpoint=endpoint))
+    device.wake("wg0", [A])
+
+    assert device.observe(["wg0"]).interfaces["wg0"].device.peers[A].endpoint == endpoint
+    assert peers(device)[A] == (None, set(), 0)
+
+
+def test_a_removed_interface_is_gone(device):
+    """One that was never there is no error."""
+    device.perform(RemoveInterface(name="wg0"))
+    device.perform(RemoveInterface(name="wg0"))
+
+    found = device.observe(["wg0"])
+    assert found.interfaces == {"wg0": (None, None)}
+    assert found.made == frozenset()
+    assert device.dead() == ()
+
+
+def test_a_plan_makes_the_host_as_wanted_and_undo_takes_it_back(host):
+    """Two interfaces, every kind of peer, firewall and forwarding."""
+    state = State(allocating=False)
+    for thing in (
+        builders.interface(),
+        builders.interface("wg1", port=51821, addresses=("fd09::1/64",), mtu=1300),
+        builders.interface("wg2", port=51822, addresses=()),
+        builders.peer(1, ip="10.0.0.2", ip6="fd00::2", preshared_key=PSK),
+        builders.peer(2, ip="192.168.7.0/24", ip6="fd77::/64"),
+        builders.peer(3, ip="10.0.0.3", enabled=False),
+        builders.peer(4, interface="wg1", ip6="fd09::102:304"),
+        builders.peer(5, interface="wg2"),
+    ):
+        state.add(thing)
+    wants = Wanted(state)
+    wants.reset()
+    wanted = wants.host()
+
+    for step in plan.plan(wanted, host.observe(wanted.interfaces)):
+        assert host.perform(step) == ()
+
+    observed = host.observe(wanted.interfaces)
+    assert plan.plan(wanted, observed) == ()
+    assert plan.conflicts(wanted, observed) == ()
+    assert observed.made == {"wg0", "wg1", "wg2"}
+    assert host.undo() == ()
+    observed = host.observe(wanted.interfaces)
+    assert set(observed.interfaces.values()) == {(None, None)}
+    assert observed.firewall is None
+
+
+def test_a_firewall_can_be_removed_and_a_parameter_set(host):
+    """Twice is once."""
+    wants = Wanted(State(allocating=False))
+    for config in (wants.firewall(), wants.firewall(), None, None):
+        host.perform(LoadFirewall(config=config))
+        assert host.observe([]).firewall == config
+    host.perform(SetSysctl(key="net/ipv4/ip_forward", value="1"))
+
+    assert host.observe([]).sysctls["net/ipv4/ip_forward"] == "1"
+
+
+def test_a_death_is_told_once(device):
+    """Whether or not anything was remembered of it."""
+    device.remember()
+    device.die("wg0")
+
+    assert eventually_sync(device.dead, "the death to be told") == ("wg0",)
+    assert device.dead() == ()
+    assert device.revive("wg0") == {}

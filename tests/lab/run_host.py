@@ -1,0 +1,30 @@
+"""The program behind `RemoteHost`: pickled calls in, pickled results out."""
+
+import pickle
+import sys
+
+from wig import errors
+from wig.linux import record
+from wig.linux.host import LinuxHost
+from wig.linux.userspace import Userspace
+
+
+def main() -> None:
+    """Answer until the input ends."""
+    host = LinuxHost(Userspace(), record.Records(record.DIRECTORY, "test"))
+    while True:
+        try:
+            name, arguments = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        try:
+            found = getattr(host, name)
+            result = found(*arguments) if callable(found) else found
+        except errors.WigError as error:
+            result = errors.from_body(error.body())
+        pickle.dump(result, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()
