@@ -22,7 +22,7 @@ from bridge.node import DatastoreOptions, GatewayOptions
 from bridge.options import Options
 from bridge.server import NatsServer, ServerOptions
 from bridge.supervisor import Service
-from wig import commands
+from wig import commands, errors
 from wig.linux import gateway as linux
 from wig_cli import files, greeting, new_keys, private_files, settings, surroundings
 
@@ -79,7 +79,7 @@ class Local:
 async def run(options: Local) -> None:
     """Run until told to stop."""
     if options.gateway is not None:
-        linux.check(options.gateway)
+        _check_host(options.gateway)
     options.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     _prepare(options)
     directory = options.state_dir / "nats"
@@ -99,6 +99,15 @@ async def run(options: Local) -> None:
             services |= await _gateway(stack, options, server)
         services["first steps"] = _FirstSteps(options, server, serving).run
         await supervisor.run(services)
+
+
+def _check_host(wanted: linux.Options) -> None:
+    """Find out whether this host can be a gateway before anything is made."""
+    try:
+        linux.check(wanted)
+    except errors.Unusable as error:
+        error.hint = f"{error.hint}; without a VPN on this host: wig up --no-gateway"
+        raise
 
 
 async def _gateway(stack: AsyncExitStack, options: Local, server: NatsServer) -> dict[str, Service]:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.builders import key
 from tests.program import Up, wig
+from wig.sqlite.reader import Reader
 
 LONG = "n" * 16
 TEN_MB = 10 * 1024 * 1024
@@ -113,8 +114,8 @@ def test_bad_input_is_one_clear_error_and_changes_nothing(up, words, message):
 
 
 def head(up):
-    entries = up.wig("log", "tail", "-n", "1", "--no-follow", "--output", "json").out
-    return json.loads(entries)["seq"]
+    with Reader(up.state_dir / "wig.db") as reader:
+        return reader.position().seq
 
 
 def test_a_request_of_10_mb_is_refused_before_it_is_sent(up):
