@@ -82,7 +82,7 @@ def interface_name(text: str) -> str:
 def port(number: int) -> int:
     """Return a UDP port."""
     if not 1 <= number <= 65535:
-        raise Invalid(f"port: '{number}' is not between 1 and 65535", field="port")
+        raise Invalid(f"port: {quoted(number)} is not between 1 and 65535", field="port")
     return number
 
 
@@ -92,7 +92,7 @@ def mtu(number: int, *, ipv6: bool) -> int:
     if not least <= number <= MTU_MAX:
         family = "with" if ipv6 else "without"
         raise Invalid(
-            f"mtu: '{number}' is not between {least} and {MTU_MAX}, the limits {family} IPv6",
+            f"mtu: {quoted(number)} is not between {least} and {MTU_MAX}, the limits {family} IPv6",
             field="mtu",
         )
     return number

@@ -3,7 +3,7 @@
 import itertools
 
 from tests.world import replay
-from wig import addresses, allocation, errors, log, ops
+from wig import addresses, allocation, codec, errors, log, ops
 from wig.allocation import MemoryIslands
 from wig.ports import Bounds
 from wig.state import State
@@ -89,7 +89,9 @@ def replay_is_the_same(state: State, past: list[ops.Op]) -> None:
 
 
 def error_is_clear(error: errors.WigError) -> None:
-    """It names the field first, and says whether to try again."""
+    """It names the field first, is short, says whether to try again, and survives the wire."""
     assert error.field
     assert error.message.startswith(f"{error.field}: ")
+    assert len(error.message) < 500
     assert isinstance(error, errors.Permanent)
+    assert codec.decoder(errors.ErrorBody)(codec.encode(error.body())) == error.body()

@@ -1,6 +1,7 @@
 """Random values: any object for the codec, and commands in a world so small that they collide."""
 
-from datetime import UTC, datetime
+import base64
+from datetime import UTC, datetime, timedelta, timezone
 
 import hypothesis.strategies as st
 from msgspec import UNSET
@@ -206,3 +207,61 @@ _beginning = [
 ]
 histories = st.lists(commands, min_size=10, max_size=40).map(lambda more: [*_beginning, *more])
 """Commands of which the first make some objects, so that the others have something to do."""
+
+# Commands from somebody who did not read the documentation.
+
+_wild_text = st.text(max_size=70) | st.from_regex(r"[0-9a-f.:/]{1,20}", fullmatch=True)
+_any_ip = st.ip_addresses().map(str)
+_wild_ip = st.none() | _wild_text | _any_ip | _any_ip.map("{}/24".format)
+_nearly_cidr = st.from_regex(r"[0-9a-f.:]{1,15}/[0-9]{1,3}")
+_wild_number = st.integers() | st.just(10**4000)
+_wild_times = st.none() | st.datetimes(
+    timezones=st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+)
+_wild_peer = {
+    "interface": st.just("wg0") | _wild_text,
+    "public_key": public_keys | _wild_text,
+    "ip": _wild_ip,
+    "ip6": _wild_ip,
+    "name": _wild_text,
+    "description": _wild_text,
+    "expire": _wild_times,
+    "outside_pool": st.booleans(),
+}
+_wild_interface = {
+    "name": st.sampled_from(["wg0", "new"]) | _wild_text,
+    "port": _wild_number,
+    "private_key": st.binary(min_size=32, max_size=32).map(
+        lambda raw: keys.PrivateKey(base64.b64encode(raw).decode())
+    ),
+    "addresses": st.lists(_nearly_cidr | _wild_text, max_size=3).map(tuple),
+    "mtu": _wild_number,
+    "dns": st.lists(_wild_text | _any_ip, max_size=3).map(tuple),
+    "description": _wild_text,
+}
+wild_commands: st.SearchStrategy[AnyCommand] = st.one_of(
+    st.builds(CreatePeer, request=_wild_text, **_wild_peer),
+    st.builds(
+        UpdatePeer,
+        **{name: _maybe(values) for name, values in _wild_peer.items() if name in {"ip", "ip6"}},
+        public_key=st.just(builders.key(0)) | _wild_text,
+        name=_maybe(_wild_text),
+        expire=_maybe(_wild_times),
+        outside_pool=st.booleans(),
+        revision=st.none() | _wild_text,
+    ),
+    st.builds(DeletePeer, public_key=_wild_text, revision=st.none() | _wild_text),
+    st.builds(
+        ImportPeers, peers=st.lists(st.builds(PeerSpec, **_wild_peer), max_size=3).map(tuple)
+    ),
+    st.builds(CreateInterface, **_wild_interface),
+    st.builds(
+        UpdateInterface,
+        **_wild_interface | {"name": st.just("wg0"), "port": _maybe(_wild_number)},
+        revision=st.none() | _wild_text,
+    ),
+    st.builds(DeleteInterface, name=_wild_text, with_peers=st.booleans()),
+    st.builds(CreateToken, id=_wild_text, secret_digest=_wild_text, role=_wild_text),
+    st.builds(DeleteToken, id=_wild_text),
+)
+"""Any text in any field, sometimes nearly right."""

@@ -8,8 +8,8 @@ from tests import builders
 from tests.builders import NOON
 from tests.contract.views import SUBJECTS, Subject
 from tests.property import invariants
-from tests.property.strategies import histories
-from tests.world import EPOCH, replay
+from tests.property.strategies import histories, wild_commands
+from tests.world import EPOCH, World, replay
 from wig import errors, ops, results
 from wig.commands import (
     AnyCommand,
@@ -97,3 +97,17 @@ def _outcome(subject: Subject, command) -> list[ops.Op] | str:
         return subject.run(command)
     except errors.WigError as error:
         return f"{type(error).__name__}: {error}"
+
+
+@given(wild_commands)
+def test_any_text_in_any_field_is_carried_out_or_clearly_refused(command):
+    """No input leads to another exception, and none into a state that makes no sense."""
+    world = World(builders.create_interface(), builders.create_peer(0))
+    before = world.state.state_digest
+
+    try:
+        world.run(command)
+    except errors.WigError as error:
+        invariants.error_is_clear(error)
+        assert world.state.state_digest == before
+    invariants.check(world.state)
