@@ -2,8 +2,9 @@
 
 Called by the writer's view. `wig.allocation` looks at the same two or three islands again and
 again while peers are created, so they are held in a window: all islands that begin in
-[`_low`, `_high`], of which the first begins at `_low` unless that is 0. Changes stay in the window until `flush`. What is outside is read on demand, so
-that the memory is bounded however fragmented a pool is.
+[`_low`, `_high`], of which the first begins at `_low` unless that is 0. Changes stay in the
+window until `flush`. What is outside is read on demand, so that the memory is bounded however
+fragmented a pool is.
 """
 
 import sqlite3
