@@ -18,7 +18,7 @@ class Interface(Value, frozen=True, kw_only=True, tag="interface", tag_field="ki
     """One separate VPN network. Every gateway that serves it has the same key."""
 
     name: str
-    """At most 15 bytes, letters, digits, `_`, `-`, `.`; starts with a letter."""
+    """At most 15 bytes, letters, digits, `_`, `-`; starts with a letter."""
     port: int
     """UDP port, 1–65535; unique over all interfaces, since they share the gateway's host."""
     private_key: keys.PrivateKey
