@@ -42,12 +42,9 @@ def within(
     """
     if limit is None or len(peers) <= limit:
         return dict(peers)
-    kept = {key: peer for key, peer in peers.items() if key in present}
-    for key, peer in peers.items():
-        if len(kept) >= limit:
-            break
-        kept[key] = peer
-    return kept
+    first = [key for key in peers if key in present]
+    later = [key for key in peers if key not in present]
+    return {key: peers[key] for key in (first + later)[:limit]}
 
 
 def full(interface: str, public_key: str, limit: int | None) -> Problem:

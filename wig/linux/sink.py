@@ -12,6 +12,7 @@ next audit) and everything else goes on, so that no op can stop a gateway, now o
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -216,22 +217,25 @@ class HostSink:
         try:
             problems = self._host.perform(step)
         except errors.Unusable as error:
-            self._quarantine.add([Problem(subject(step), name, error.message)])
-            logger.warning("not applied", extra={"subject": subject(step), "reason": error.message})
+            self._set_aside([Problem(subject(step), name, error.message)])
             return 0
-        self._quarantine.add(problems)
+        self._set_aside(problems)
         if isinstance(step, SetPeers):
             refused = {problem.subject for problem in problems}
-            touched = {f"peer {change.public_key}" for change in step.changes}
-            self._quarantine.clear(touched - refused)
-            return len(touched - refused - known)
-        return 0 if subject(step) in known else 1
+            done = {f"peer {change.public_key}" for change in step.changes} - refused
+        else:
+            done = {subject(step)}
+        self._quarantine.clear(done)
+        return 0 if f"interface {name}" in known else len(done - known)
 
     def _set_aside(self, problems: Iterable[Problem]) -> None:
         """Put them in quarantine, and tell the operator once; keys of peers are in the report."""
-        for problem in self._quarantine.add(problems):
-            what = problem.subject.split(" ", maxsplit=1)[0]
-            fields = {"what": what, "interface": problem.interface, "reason": problem.reason}
+        new = Counter(
+            (problem.subject.split(" ", maxsplit=1)[0], problem.interface, problem.reason)
+            for problem in self._quarantine.add(problems)
+        )
+        for (what, interface, reason), count in new.items():
+            fields = {"what": what, "count": count, "interface": interface, "reason": reason}
             logger.warning("in quarantine", extra=fields)
 
     def _save_position(self, position: Position) -> None:

@@ -1,0 +1,123 @@
+"""The thread that looks after a host, on a host in memory."""
+
+import os
+
+import pytest
+
+from tests import builders
+from tests.eventually import eventually_sync
+from tests.gateways import Follower
+from tests.hosts import FakeHost
+from wig import errors
+from wig.linux import caretaker
+from wig.linux.caretaker import Caretaker
+
+
+class Watched(FakeHost):
+    """A host that wakes whoever waits when a device dies."""
+
+    def __init__(self):
+        super().__init__()
+        self.fd = os.eventfd(0, os.EFD_NONBLOCK)
+        self.fault = None
+
+    def wait_fds(self):
+        return (self.fd,)
+
+    def die(self, name):
+        super().die(name)
+        os.eventfd_write(self.fd, 1)
+
+    def dead(self):
+        if self.fault is not None:
+            raise self.fault
+        if died := super().dead():
+            os.eventfd_read(self.fd)
+        return died
+
+
+@pytest.fixture
+def follower(tmp_path):
+    made = Follower(tmp_path, Watched())
+    made.load(builders.interface(), builders.peer(1))
+    yield made
+    os.close(made.host.fd)
+
+
+@pytest.fixture
+def start(follower):
+    """Return how to start a caretaker; it is stopped at the end."""
+    started = []
+
+    def begin(audit_interval_s=60.0):
+        started.append(Caretaker(follower.sink, audit_interval_s))
+        started[0].start()
+        return started[0]
+
+    yield begin
+    started[0].stop()
+
+
+def is_back(follower):
+    device = follower.host.devices.get("wg0")
+    return device is not None and builders.key(1) in device.peers
+
+
+def test_a_dead_device_comes_back(follower, start):
+    """Nobody has to call for it."""
+    start()
+    follower.host.die("wg0")
+
+    eventually_sync(lambda: is_back(follower), "the device to be back")
+
+
+def test_drift_is_repaired(follower, start):
+    """Every now and then."""
+    start(audit_interval_s=0.01)
+    follower.host.devices["wg0"] = follower.host.devices["wg0"]._replace(peers={})
+
+    eventually_sync(lambda: is_back(follower), "the peer to be back")
+    assert follower.sink.drift == 1
+
+
+def test_where_clients_are_is_remembered(follower, start, monkeypatch):
+    """Or a device that dies would take it along."""
+    remembered = []
+    monkeypatch.setattr(caretaker, "REMEMBER_INTERVAL_S", 0.01)
+    monkeypatch.setattr(follower.host, "remember", lambda: remembered.append(1))
+    start()
+
+    eventually_sync(lambda: len(remembered) > 1, "two looks")
+
+
+def test_a_look_that_fails_is_followed_by_another(follower, start, caplog):
+    """The host may be out of memory for a moment, say."""
+    follower.host.fault = errors.Unusable("no memory")
+    looks_after = start(audit_interval_s=0.01)
+    eventually_sync(lambda: "host not readable" in caplog.text, "the look to fail")
+    follower.host.fault = None
+    follower.host.die("wg0")
+
+    eventually_sync(lambda: is_back(follower), "the device to be back")
+    assert looks_after.fault is None
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_is_there_to_see(follower, start):
+    """A thread that ended looks after nothing: the program must notice."""
+    follower.host.fault = ZeroDivisionError()
+    looks_after = start()
+
+    eventually_sync(lambda: looks_after.fault, "the fault")
+
+
+def test_a_device_that_keeps_dying_waits_longer_each_time():
+    """1, 2, 4 … seconds, and none once it was steady."""
+    revival, now, waits = caretaker._Revival(), 1000.0, []
+    for _ in range(8):
+        waits.append(revival.due(now) - now)
+        revival.last = now = now + waits[-1] + 1
+
+    assert waits[:5] == [0, 1, 2, 4, 8]
+    assert waits[7] == caretaker.REVIVE_WAIT_S_MAX
+    assert revival.due(now + caretaker.STEADY_S + 1) == now + caretaker.STEADY_S + 1

@@ -1,0 +1,74 @@
+"""Requests over a real socket: what a device may answer, and when it does not."""
+
+import errno
+import socket
+import threading
+
+import pytest
+
+from tests import builders
+from wig.device import PeerChange
+from wig.linux import uapi
+
+
+@pytest.fixture
+def device(tmp_path):
+    """A socket that answers each request with the next of some texts, cut in pieces."""
+    path = tmp_path / "wg0.sock"
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    listener.listen()
+    asked = []
+
+    def answer(*pieces):
+        def serve():
+            with listener.accept()[0] as connection:
+                asked.append(connection.recv(1 << 16))
+                for piece in pieces:
+                    connection.sendall(piece)
+
+        threading.Thread(target=serve).start()
+        return path
+
+    answer.asked = asked
+    yield answer
+    listener.close()
+
+
+def test_an_answer_is_put_together(device):
+    """However it was cut; its last lines say only that all went well."""
+    path = device(b"listen_port=1\nfwm", b"ark=2\nerr", b"no=0\n", b"\n")
+
+    assert uapi.read(path) == b"listen_port=1\nfwmark=2\n"
+    assert device.asked == [b"get=1\n\n"]
+
+
+def test_a_refusal_says_why(device):
+    """With the operating system's word for the number."""
+    with pytest.raises(uapi.Refused, match="the device says: Address already in use") as caught:
+        uapi.request(device(b"errno=-98\n\n"), b"set=1\nlisten_port=1\n\n")
+
+    assert caught.value.number == errno.EADDRINUSE
+
+
+def test_an_answer_that_breaks_off_is_an_error(device):
+    """A device that died in the middle said nothing."""
+    with pytest.raises(OSError, match="closed its socket"):
+        uapi.request(device(b"errno="), b"get=1\n\n")
+
+
+def test_nobody_there_is_an_error(tmp_path):
+    """The caller knows whether there should be somebody."""
+    with pytest.raises(OSError, match="No such file"):
+        uapi.read(tmp_path / "wg0.sock")
+
+
+def test_changes_are_cut_into_pieces():
+    """All of them, in order, each of a good size."""
+    changes = [PeerChange(public_key=builders.key(number)) for number in range(1201)]
+
+    pieces = list(uapi.chunks(changes))
+
+    assert [len(piece) for piece in pieces] == [500, 500, 201]
+    assert [change for piece in pieces for change in piece] == changes
+    assert list(uapi.chunks([])) == []
