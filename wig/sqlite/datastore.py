@@ -23,7 +23,6 @@ from wig.sqlite.reader import Reader
 from wig.sqlite.transaction import Transaction
 
 _REQUEST_KNOWN = sql.query("request_known")
-_REQUEST_INSERT = sql.query("request_insert")
 
 
 class Request(NamedTuple):
@@ -145,13 +144,7 @@ class Datastore:
             self._look_up(requests)
             outcomes = [self._decide(request, now) for request in requests]
             transaction.flush()
-            self._connection.executemany(
-                _REQUEST_INSERT,
-                [
-                    (*key, rows.micros(now), outcome.head, bytearray(outcome.reply))
-                    for key, outcome in self._outcomes.items()
-                ],
-            )
+            self._record(now)
             crash.point("commit: outcomes written")
             transaction.commit()
         except (sqlite3.Error, errors.Unavailable) as error:
@@ -197,6 +190,15 @@ class Datastore:
             self._outcomes[key] = outcome
         crash.point("commit: outcome noted")
         return outcome
+
+    def _record(self, now: datetime) -> None:
+        """Store the outcomes of the group."""
+        time = rows.micros(now)
+        noted = [
+            (*key, time, outcome.head, bytearray(outcome.reply))
+            for key, outcome in self._outcomes.items()
+        ]
+        sql.insert_all(self._connection, "request_insert", noted)
 
     def _carry_out(self, request: Request, now: datetime) -> dict[str, Any]:
         """Decide one command, all of its ops or none; return the reply of a success."""

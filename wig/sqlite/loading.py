@@ -68,7 +68,7 @@ def _insert_batch(transaction: Transaction, batch: list[Object], bodies: list[by
                 connection.execute(sql.query("token_insert"), (thing.id, body.decode()))
             case _:
                 assert_never(thing)
-    connection.executemany(sql.query("peer_insert"), peers)
+    sql.insert_all(connection, "peer_insert", peers)
 
 
 def _insert_islands(transaction: Transaction, interface: Interface) -> None:

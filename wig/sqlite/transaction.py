@@ -15,15 +15,13 @@ from datetime import datetime
 from pathlib import Path
 
 from wig import errors, log
-from wig.log import Entry, Fork, Record
+from wig.log import Entry, Record
 from wig.ops import Op
 from wig.sqlite import connections, crash, meta, rows, sql
 from wig.sqlite.view import View
 
 PENDING_ENTRIES_MAX = 10_000  # entries that wait for `flush`; 5 MB
 WRITTEN_ENTRIES_MAX = 12_000  # remembered for who publishes them; 6 MB
-
-_ENTRY_INSERT = sql.query("entry_insert")
 
 
 class Transaction:
@@ -96,11 +94,9 @@ class Transaction:
 
     def begin_epoch(self, epoch: str) -> None:
         """Leave the current epoch for another one, here."""
-        head = self.head
-        fork = Fork(epoch=epoch, parent=head.epoch, seq=head.seq, digest=head.digest.hex())
-        meta.add_fork(self.connection, fork)
-        self.lineage = (*self.lineage, fork)
-        head.epoch = epoch
+        self.lineage = log.extended(self.lineage, epoch, self.head.position())
+        meta.add_fork(self.connection, self.lineage[-1])
+        self.head.epoch = epoch
 
     def _store(self, seq: int, time: int, payload: bytes, digest: bytes) -> None:
         if len(self.written) < WRITTEN_ENTRIES_MAX:
@@ -147,7 +143,7 @@ class Transaction:
 
     def _insert_entries(self) -> None:
         if self._entries:
-            self.connection.executemany(_ENTRY_INSERT, self._entries)
+            sql.insert_all(self.connection, "entry_insert", self._entries)
             self._entries.clear()
 
     def commit(self) -> None:

@@ -23,7 +23,6 @@ SMALL_INTERFACE_PEERS = 5_000  # so few are sorted in 10 ms
 
 _PEER_GET = sql.query("peer_get")
 _PEER_KNOWN = sql.query("peer_known")
-_PEER_INSERT = sql.query("peer_insert")
 _PEER_ROW = sql.query("peer_row")
 _PEER_AT = {4: sql.query("peer_at_4"), 6: sql.query("peer_at_6")}
 _PAGE_OF_LARGE = sql.query("peer_page_of_large")
@@ -77,9 +76,8 @@ class View:
     def _insert_pending(self) -> None:
         if self._pending:
             # In order of keys, so that a bulk touches each page of the index once.
-            self._connection.executemany(
-                _PEER_INSERT, [self._pending[key] for key in sorted(self._pending)]
-            )
+            ordered = [self._pending[key] for key in sorted(self._pending)]
+            sql.insert_all(self._connection, "peer_insert", ordered)
             self._pending.clear()
 
     # What `decide` reads.
