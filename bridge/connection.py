@@ -41,6 +41,7 @@ ATTEMPT_S = 3.0  # one attempt to connect; also bounds nats-py's own retries ins
 RETRY_S = 0.1  # between attempts: a restarted server is ready in 15 ms
 WATCH_S = 1.0  # between round trips that prove the connection
 ROUND_TRIP_S_MAX = 4  # a server that takes longer is taken for dead
+CALL_S_MAX = 1.0  # what nats-py gets for what takes no time
 CLOSE_S = 1.0  # what a broken client gets to clean up
 STATUS_NO_RESPONDERS = "503"  # NATS protocol, ADR-4
 
@@ -218,9 +219,12 @@ class Connection:
         """
         subscription = Subscription(self, subject, callback)
         self._subscriptions.append(subscription)
-        with suppress(nats.errors.Error, Disconnected):  # then the next client will have it
+        with suppress(
+            nats.errors.Error, OSError, Disconnected
+        ):  # then the next client will have it
             await self._resume(self._connected(), subscription)
-            await self._connected().rtt(ROUND_TRIP_S_MAX)  # what we send overtakes nats-py's SUB
+            # A round trip, because what we send overtakes nats-py's SUB.
+            await transport.bounded(self._connected().rtt(), ROUND_TRIP_S_MAX)
         return subscription
 
     async def unsubscribe(self, subscription: Subscription) -> None:
@@ -228,12 +232,13 @@ class Connection:
         with suppress(ValueError):
             self._subscriptions.remove(subscription)
         if subscription.current is not None and self.up:
-            with suppress(nats.errors.Error):
-                await subscription.current.unsubscribe()
+            with suppress(nats.errors.Error, OSError):
+                await transport.bounded(subscription.current.unsubscribe(), CALL_S_MAX)
         subscription.current = None
 
     async def _resume(self, client: Client, one: Subscription) -> None:
-        one.current = await client.subscribe(one.subject, cb=one.callback)
+        subscribing = client.subscribe(one.subject, cb=one.callback)
+        one.current = await transport.bounded(subscribing, CALL_S_MAX)
 
     # -- life
 
@@ -245,13 +250,13 @@ class Connection:
         client, pipe = await transport.connect(self.options, self._note, self._broke, ATTEMPT_S)
         self._client, self._pipe = client, pipe
         self._inbox = self.new_inbox()
+        answers = Subscription(self, f"{self._inbox}.*", self._answered)
         try:
-            await client.subscribe(f"{self._inbox}.*", cb=self._answered)
-            for subscription in self._subscriptions:
+            for subscription in (answers, *self._subscriptions):
                 await self._resume(client, subscription)
             # A round trip: the server has seen all subscriptions when somebody is told.
-            await client.rtt(ROUND_TRIP_S_MAX)
-        except nats.errors.Error as error:
+            await transport.bounded(client.rtt(), ROUND_TRIP_S_MAX)
+        except (nats.errors.Error, OSError) as error:
             await self._drop()
             raise Disconnected from error
         self._up.set()
@@ -288,7 +293,7 @@ class Connection:
             if not client.is_connected:
                 return
             try:
-                await client.rtt(ROUND_TRIP_S_MAX)
+                await transport.bounded(client.rtt(), ROUND_TRIP_S_MAX)
             except (nats.errors.Error, OSError):
                 return
 

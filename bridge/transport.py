@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Any, TypeVar
 from urllib.parse import ParseResult
 
 import nats.errors
@@ -18,6 +19,8 @@ from nats.aio.transport import TcpTransport
 from bridge import subjects
 from bridge.options import Options
 from wig import errors
+
+T = TypeVar("T")
 
 VERSION_MIN = (2, 12, 7)
 """Older servers accept anonymous leafs, ignore what they do not know, or crash before a login
@@ -78,6 +81,30 @@ class Transport(TcpTransport):
                 writer.transport.abort()
 
 
+async def bounded(work: Awaitable[T], timeout_s: float) -> T:
+    """Wait for something of nats-py, but not longer; raise `TimeoutError`.
+
+    In a task of its own, because nats-py swallows cancellations in several places: a time-out, or
+    the end of the program, would be lost in there.
+    """
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(_look_at)
+    try:
+        await asyncio.wait({task}, timeout=timeout_s)
+    finally:
+        if not task.done():
+            task.cancel()
+    if task.done():
+        return task.result()
+    raise TimeoutError
+
+
+def _look_at(task: asyncio.Future[Any]) -> None:
+    """Tell asyncio that somebody cares, even if nobody waits any more."""
+    if not task.cancelled():
+        task.exception()
+
+
 async def connect(
     options: Options,
     note: Callable[[Exception], Awaitable[None]],
@@ -99,25 +126,25 @@ async def connect(
         seen.append(error)
         await note(error)
 
+    connecting = client.connect(
+        servers=options.server.split(","),
+        name=options.name,
+        user=(options.user or options.identity) if options.password else None,
+        password=options.password or None,
+        tls=tls,
+        inbox_prefix=subjects.inbox_prefix(options.identity),
+        error_cb=noted,
+        closed_cb=broke,
+        disconnected_cb=broke,
+        allow_reconnect=False,
+        max_reconnect_attempts=1,
+        reconnect_time_wait=RETRY_WAIT_S,  # type: ignore[arg-type]
+        connect_timeout=timeout_s,  # type: ignore[arg-type]
+        ping_interval=NATS_PING_S,
+        pending_size=0,
+    )
     try:
-        async with asyncio.timeout(timeout_s):
-            await client.connect(
-                servers=options.server.split(","),
-                name=options.name,
-                user=(options.user or options.identity) if options.password else None,
-                password=options.password or None,
-                tls=tls,
-                inbox_prefix=subjects.inbox_prefix(options.identity),
-                error_cb=noted,
-                closed_cb=broke,
-                disconnected_cb=broke,
-                allow_reconnect=False,
-                max_reconnect_attempts=1,
-                reconnect_time_wait=RETRY_WAIT_S,  # type: ignore[arg-type]
-                connect_timeout=timeout_s,  # type: ignore[arg-type]
-                ping_interval=NATS_PING_S,
-                pending_size=0,
-            )
+        await bounded(connecting, timeout_s)
         _check(client, options)
     except (OSError, nats.errors.Error, errors.WigError) as error:
         await discard(client, pipe, timeout_s)
@@ -174,13 +201,11 @@ async def finish(client: Client, pipe: Transport, timeout_s: float) -> None:
     """Close a good client: what is waiting to be sent is sent."""
     pipe.flush()
     with suppress(TimeoutError, OSError, nats.errors.Error):
-        async with asyncio.timeout(timeout_s):
-            await client.close()
+        await bounded(client.close(), timeout_s)
 
 
 async def discard(client: Client, pipe: Transport, timeout_s: float) -> None:
     """Throw a client away, however broken it is."""
     pipe.abort()
     with suppress(TimeoutError, OSError, nats.errors.Error):
-        async with asyncio.timeout(timeout_s):
-            await client.close()
+        await bounded(client.close(), timeout_s)
