@@ -19,6 +19,7 @@ from bridge import connection, subjects, wire
 from bridge.reports import Reports
 from bridge.source import Source, StreamName
 from wig import codec, errors, replication
+from wig.log import Position
 from wig.replication import Answer, AttachRequest, Continue, Refused, Snapshot, Wait
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,9 @@ class _Downstream:
     lock: asyncio.Lock
     instance: str = ""
     inbox: str = ""
-    waits_since: float | None = None
+    claim: Position | None = None
+    claimed_at: float | None = None
+    """When it first came with this claim, since it last followed."""
 
 
 class Attachments:
@@ -153,12 +156,12 @@ class Attachments:
         if request.position is not None:
             digest = await self._source.digest_at(request.position.seq)
         now = asyncio.get_running_loop().time()
-        waited_s = now - downstream.waits_since if downstream.waits_since is not None else 0.0
+        if downstream.claimed_at is None or downstream.claim != request.position:
+            downstream.claim, downstream.claimed_at = request.position, now
+        waited_s = now - downstream.claimed_at
         answer = replication.answer(request, self._source.serving(), digest, waited_s)
-        if not isinstance(answer, Wait):
-            downstream.waits_since = None
-        elif downstream.waits_since is None:
-            downstream.waits_since = now
+        if isinstance(answer, Continue):
+            downstream.claimed_at = None
         if isinstance(answer, Snapshot) and answer.lost:
             first, last = answer.lost
             logger.warning(
@@ -186,8 +189,6 @@ class Attachments:
                 field="identity",
                 hint="give each host its own identity, or stop the other process",
             )
-        if held:
-            downstream.waits_since = None
         downstream.instance, downstream.inbox = request.instance, request.inbox
         return None
 

@@ -232,7 +232,7 @@ class Follower:
             self._bus,
             attached,
             HEARTBEAT_S,
-            lambda records: self._feed(on.Arrived(attempt, records)),
+            lambda records, epoch: self._feed(on.Arrived(attempt, records, epoch)),
             lambda why: self._feed(on.Broken(attempt, errors.Unavailable(f"consumer: {why}"))),
         )
         self._start(self._pull.start())

@@ -5,6 +5,7 @@ Subjects and headers are made by wig itself, or were taken out of a message: the
 """
 
 from bridge import wire
+from wig.log import Record
 
 
 def headers(values: dict[str, str]) -> bytes:
@@ -24,38 +25,22 @@ def message(subject: str, payload: bytes, *, reply: str = "", head: bytes = b"")
     )  # fmt: skip
 
 
-def entry(subject: bytes, seq: int, digest: str, before: str | None, payload: bytes) -> bytes:
+def entry(subject: bytes, record: Record, epoch: str, before: str | None, reply: str = "") -> bytes:
     """Return an entry as it is published: accepted only right after the one before.
 
-    `before` is the digest before it, None on an empty stream. Nobody is told whether it was
-    accepted: the last of a group, made by `last_entry`, proves all of them.
+    `before` is the digest before it, None on an empty stream. The stream's answer goes to
+    `reply`; without one nobody is told: the answer to the last of a group proves all of them.
     """
-    return _entry(subject, b"", seq, digest, before, payload)
-
-
-def last_entry(
-    subject: bytes, reply: str, seq: int, digest: str, before: str | None, payload: bytes
-) -> bytes:
-    """Return the last entry of a group; the stream's answer goes to `reply`."""
-    return _entry(subject, reply.encode(), seq, digest, before, payload)
-
-
-_HEAD = (
-    f"NATS/1.0\r\n{wire.EXPECTED_LAST_SEQUENCE}: %d\r\n{wire.MSG_ID}: %b\r\n"
-    f"{wire.EXPECTED_LAST_MSG_ID}: %b\r\n\r\n"
-).encode()
-_HEAD_FIRST = (
-    f"NATS/1.0\r\n{wire.EXPECTED_LAST_SEQUENCE}: %d\r\n{wire.MSG_ID}: %b\r\n\r\n"
-).encode()
-
-
-def _entry(
-    subject: bytes, reply: bytes, seq: int, digest: str, before: str | None, payload: bytes
-) -> bytes:
-    if before is None:
-        head = _HEAD_FIRST % (seq - 1, digest.encode())
-    else:
-        head = _HEAD % (seq - 1, digest.encode(), before.encode())
+    values = record.seq - 1, record.digest.hex().encode(), epoch.encode()
+    head = _HEAD_FIRST % values if before is None else _HEAD % (*values, before.encode())
+    payload = record.payload
     return b"HPUB %b %b %d %d\r\n%b%b\r\n" % (
-        subject, reply, len(head), len(head) + len(payload), head, payload
+        subject, reply.encode(), len(head), len(head) + len(payload), head, payload
     )  # fmt: skip
+
+
+_HEAD_FIRST = (
+    f"NATS/1.0\r\n{wire.EXPECTED_LAST_SEQUENCE}: %d\r\n{wire.MSG_ID}: %b\r\n"
+    f"{wire.EPOCH}: %b\r\n\r\n"
+).encode()
+_HEAD = _HEAD_FIRST[:-2] + f"{wire.EXPECTED_LAST_MSG_ID}: %b\r\n\r\n".encode()

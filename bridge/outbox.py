@@ -43,19 +43,22 @@ class Outbox:
         *,
         after: int,
         digest: str | None,
+        epoch_at: Callable[[int], str],
         accepted: Callable[[int], None],
         doubt: Callable[[str], None],
     ) -> None:
         """Begin after an entry of the stream and its digest; None: the stream is empty.
 
-        `accepted` hears the last entry that the stream has, in order; `doubt` why something went
-        wrong. After the first doubt, or `close`, neither is called again.
+        `epoch_at` returns the epoch of an entry that is sent. `accepted` hears the last entry
+        that the stream has, in order; `doubt` why something went wrong. After the first doubt, or
+        `close`, neither is called again.
         """
         self.sent = after
         self.accepted = after
         self._bus = bus
         self._subject = subject.encode()
         self._before = digest
+        self._epoch_at = epoch_at
         self._on_accepted = accepted
         self._on_doubt = doubt
         self._under_way: deque[_UnderWay] = deque()
@@ -75,21 +78,13 @@ class Outbox:
         """Send entries that follow those sent before, as one group with one answer."""
         assert records, "a group has entries"
         assert records[0].seq == self.sent + 1, "groups follow each other"
-        before = self._before
-        parts = []
-        for record in records[:-1]:
-            digest = record.digest.hex()
-            parts.append(frames.entry(self._subject, record.seq, digest, before, record.payload))
-            before = digest
-        last = records[-1]
-        self._before = last.digest.hex()
+        last, parts = records[-1], []
         try:
             inbox, answer = self._bus.expect_answer()
-            parts.append(
-                frames.last_entry(
-                    self._subject, inbox, last.seq, self._before, before, last.payload
-                )
-            )
+            for record in records:
+                epoch, reply = self._epoch_at(record.seq), inbox if record is last else ""
+                parts.append(frames.entry(self._subject, record, epoch, self._before, reply))
+                self._before = record.digest.hex()
             self._bus.send(b"".join(parts))
         except connection.Disconnected as error:
             self._doubt(error.message)

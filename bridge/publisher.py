@@ -22,6 +22,7 @@ from bridge.ownership import Head, Ownership, Start, Store
 from bridge.streams import Streams
 from bridge.supervisor import retry_wait_s
 from bridge.worker import Worker
+from wig import log
 from wig.log import Record
 
 logger = logging.getLogger(__name__)
@@ -157,6 +158,7 @@ class Publisher:
             self._streams.subject(self.ownership.generation),
             after=start.after,
             digest=start.digest,
+            epoch_at=lambda seq: log.epoch_at(self._store.lineage, seq),
             accepted=self._accepted,
             doubt=self._doubt,
         )

@@ -23,8 +23,8 @@ STATUS = "Status"
 PENDING = "Nats-Pending-Messages"
 """With 408: how many entries of the request did not come."""
 
-Received = Callable[[Sequence[Record]], None]
-"""Called with entries in the order of the stream; with none at a heartbeat."""
+Received = Callable[[Sequence[Record], str], None]
+"""Called with entries of one epoch, in the order of the stream; with none at a heartbeat."""
 
 Broken = Callable[[str], None]
 """Called once, with the reason, when the consumer is gone or nobody answers for it."""
@@ -54,6 +54,7 @@ class Pull:
         self._open = ENTRIES_MAX
         """How many entries have been asked for and have not come; `start` asks for these."""
         self._records: list[Record] = []
+        self._epoch = ""
         self._last_reply = ""
         self._replies: deque[tuple[int, str]] = deque()
         self._stopped = False
@@ -123,6 +124,10 @@ class Pull:
             self._broken(f"{status} {headers.get('Description', 'nobody answers')}")
 
     def _take(self, message: connection.Message, headers: dict[str, str]) -> None:
+        epoch = headers.get(wire.EPOCH, "")
+        if self._records and epoch != self._epoch:
+            self._give()
+        self._epoch = epoch
         if not self._records:
             # Once for everything that the socket had: entries are given in batches.
             self._loop.call_soon(self._give)
@@ -137,7 +142,7 @@ class Pull:
         if records:
             self._replies.append((records[-1].seq, self._last_reply))
         if not self._stopped:
-            self._received(records)
+            self._received(records, self._epoch)
 
 
 def sequence_of(reply: str) -> int:

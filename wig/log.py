@@ -104,6 +104,17 @@ def extended(lineage: Lineage, epoch: str, position: Position) -> Lineage:
     return (*lineage, fork)
 
 
+def epoch_at(lineage: Lineage, seq: int) -> str:
+    """Return the epoch of entry `seq` in the timeline that `lineage` describes."""
+    return next(fork.epoch for fork in reversed(lineage) if fork.seq < seq or not fork.parent)
+
+
+def all_in(lineage: Lineage, records: Sequence[Record], epoch: str) -> bool:
+    """Say whether records in a row are all of `epoch`."""
+    ends = (records[0], records[-1]) if records else ()
+    return all(epoch_at(lineage, record.seq) == epoch for record in ends)
+
+
 def object_digest(thing: Object) -> int:
     """Return the object's part of the state digest."""
     return int.from_bytes(blake2b(codec.encode(thing), digest_size=DIGEST_BYTES).digest(), "big")

@@ -25,7 +25,7 @@ from wig import errors, log
 from wig import replica_actions as do
 from wig import replica_events as on
 from wig.backoff import Backoff
-from wig.log import Fork, Lineage, Position, Record
+from wig.log import Lineage, Position, Record
 from wig.replication import Answer, Continue, Refused, Snapshot, Wait
 from wig.snapshot import Header
 from wig.upstream import Standing, Upstream
@@ -143,8 +143,8 @@ class Replica:
         match self.phase, event:
             case Phase.ATTACHING, on.Answered(answer=answer):
                 self._answered(answer)
-            case Phase.FOLLOWING, on.Arrived(records=records):
-                self._arrived(records)
+            case Phase.FOLLOWING, on.Arrived(records=records, epoch=epoch):
+                self._arrived(records, epoch)
             case ((Phase.FOLLOWING | Phase.LOADING), on.Broken(error=errors.Permanent() as error)):
                 self._failed(error)
             case ((Phase.FOLLOWING | Phase.LOADING), on.Broken(error=error)):
@@ -212,8 +212,12 @@ class Replica:
 
     # Entries.
 
-    def _arrived(self, records: Sequence[Record]) -> None:
+    def _arrived(self, records: Sequence[Record], epoch: str) -> None:
         self._arrived_at = self._now
+        if not log.all_in(self._lineage, records, epoch):
+            # The upstream went over to a new epoch after it told its lineage.
+            self._detach(f"entries of epoch {epoch or 'none'} came", self._retry_s())
+            return
         seq, digest = self._cursor
         for record in records:
             if record.seq <= seq:
@@ -242,7 +246,8 @@ class Replica:
     def _apply_next(self) -> None:
         """Give the sink what is next, at most up to where the next epoch begins."""
         assert self.position is not None
-        fork = self._next_fork()
+        epoch = self.position.epoch
+        fork = next((fork for fork in self._lineage if fork.parent == epoch), None)
         if fork and fork.seq <= self.position.seq:
             if (fork.seq, fork.digest) == (self.position.seq, self.position.digest):
                 self._apply(self.position, fork.epoch, 0)
@@ -251,12 +256,7 @@ class Replica:
         elif self._queue:
             until = fork.seq if fork else self._cursor[0]
             count = min(len(self._queue), until - self._queue[0].seq + 1, APPLY_ENTRIES_MAX)
-            self._apply(self.position, self.position.epoch, count)
-
-    def _next_fork(self) -> Fork | None:
-        assert self.position is not None
-        epoch = self.position.epoch
-        return next((fork for fork in self._lineage if fork.parent == epoch), None)
+            self._apply(self.position, epoch, count)
 
     def _apply(self, at: Position, epoch: str, count: int) -> None:
         records = tuple(self._queue.popleft() for _ in range(count))

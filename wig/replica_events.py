@@ -33,10 +33,11 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """Entries came, in the order of the stream; no entries: a heartbeat."""
+    """Entries of one epoch came, in the order of the stream; no entries: a heartbeat."""
 
     attempt: int
     records: Sequence[Record] = ()
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)

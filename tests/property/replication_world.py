@@ -13,7 +13,7 @@ from wig import replica_actions as do
 from wig import replica_events as on
 from wig.log import Fork, Lineage, Position, Record
 from wig.replica import Phase, Replica
-from wig.replication import AttachRequest, Beacon, Continue, Root, Serving, Snapshot, Wait
+from wig.replication import AttachRequest, Beacon, Continue, Root, Serving, Snapshot
 from wig.snapshot import Header
 
 DATABASE = "db"
@@ -74,10 +74,24 @@ class Stream:
     owner: str
     first: int
     records: list[Record] = field(default_factory=list)
+    epochs: dict[int, str] = field(default_factory=dict)
 
     @property
     def last(self) -> int:
         return self.first + len(self.records) - 1
+
+    def append(self, record: Record, lineage: Lineage) -> None:
+        self.records.append(record)
+        self.epochs[record.seq] = log.epoch_at(lineage, record.seq)
+
+    def entries(self, seq: int, count: int) -> tuple[list[Record], str]:
+        """Return some entries of one epoch."""
+        epoch = self.epochs.get(seq, "")
+        found = itertools.takewhile(
+            lambda record: record and self.epochs[record.seq] == epoch,
+            (self.get(seq + n) for n in range(count)),
+        )
+        return [record for record in found if record], epoch
 
     def get(self, seq: int) -> Record | None:
         inside = self.first <= seq <= self.last
@@ -144,10 +158,9 @@ class World:
         if self.streams.get(consumer.key) is not consumer.stream:
             event = on.Broken(consumer.attempt, errors.Unavailable("consumer deleted"))
         else:
-            found = [consumer.stream.get(consumer.next + n) for n in range(count)]
-            records = [record for record in found if record]
+            records, epoch = consumer.stream.entries(consumer.next, count)
             consumer.next += len(records)
-            event = on.Arrived(consumer.attempt, records)
+            event = on.Arrived(consumer.attempt, records, epoch)
         self.send(Message(name, event))
 
     def beacon(self, name: str) -> None:
@@ -183,9 +196,10 @@ class World:
         if with_stream:
             for key in [key for key in self.streams if key[0] == HUB]:
                 del self.streams[key]
-            records = list(backup.records[backup.base :])
             if backup.generation:
-                self.streams[HUB, backup.generation] = Stream("old", backup.base + 1, records)
+                stream = self.streams[HUB, backup.generation] = Stream("old", backup.base + 1)
+                for record in backup.records[backup.base :]:
+                    stream.append(record, backup.lineage)
         self.hub.disk = replace(backup)
         self.acknowledged = {
             seq: digest for seq, digest in self.acknowledged.items() if seq <= backup.head
@@ -224,7 +238,7 @@ class Node:
         """Begin with what the disk has."""
         self.instance = self.world.fresh("i")
         self.counter = itertools.count(1)
-        self.waits: dict[str, float] = {}
+        self.claims: dict[str, tuple[Position | None, float]] = {}
 
     def stream(self) -> Stream | None:
         return self.world.streams.get(self.key) if self.disk else None
@@ -273,10 +287,12 @@ class Node:
         assert request is not None
         claim = request.position
         digest = self.disk.digest_at(claim.seq) if self.disk and claim else None
-        since = self.waits.setdefault(message.asked_by, world.now)
+        before, since = self.claims.get(message.asked_by, (None, world.now))
+        since = since if before == claim else world.now
+        self.claims[message.asked_by] = claim, since
         answer = replication.answer(request, self.serving(), digest, world.now - since)
-        if not isinstance(answer, Wait):
-            del self.waits[message.asked_by]
+        if isinstance(answer, Continue):
+            del self.claims[message.asked_by]
         stream = self.stream()
         if isinstance(answer, Continue) and stream and not message.fetch:
             begin = max(stream.first, min(answer.start, stream.last + 1))
@@ -344,7 +360,7 @@ class Primary(Node):
         if stream is None or stream.owner != self.instance or stream.last != self.after:
             self.settle(owner.Doubted(), crash_after=99)
             return
-        stream.records.append(record)
+        stream.append(record, self.disk.lineage)
         self.after = record.seq
         self.world.acknowledged[record.seq] = record.digest.hex()
 
@@ -411,6 +427,10 @@ class Downstream(Node):
         """What a gateway's device shows."""
         super().__init__(world, name)
         self.feed(on.Connected())
+
+    def __str__(self) -> str:
+        replica = self.replica
+        return f"{self.name} {replica.phase.value} ({replica.why}) at {replica.position}"
 
     def start(self) -> None:
         super().start()
@@ -515,7 +535,7 @@ class Downstream(Node):
         elif stream.last == disk.head:
             return
         else:
-            stream.records.append(disk.records[stream.last])
+            stream.append(disk.records[stream.last], disk.lineage)
             return
         self.disk = replace(disk, generation=self.world.fresh("g"))
         self.world.streams[self.key] = Stream(self.instance, disk.base + 1)

@@ -71,6 +71,7 @@ class Driven:
         self.replica = Replica("gw1", **{"position": position, "database": "db"} | fields)
         self.now = 1000.0
         self.counter = 0
+        self.lineage: log.Lineage = (FIRST,)
 
     def feed(self, event: on.Event, after_s: float = 0.0) -> list[do.Action]:
         self.now += after_s
@@ -81,10 +82,13 @@ class Driven:
         return self.replica.attempt
 
     def answered(self, answer: Answer | None) -> list[do.Action]:
+        if isinstance(answer, Continue):
+            self.lineage = answer.lineage
         return self.feed(on.Answered(self.attempt, answer))
 
     def arrived(self, *entries: Record) -> list[do.Action]:
-        return self.feed(on.Arrived(self.attempt, entries))
+        epoch = log.epoch_at(self.lineage, entries[0].seq) if entries else ""
+        return self.feed(on.Arrived(self.attempt, entries, epoch))
 
     def applied(self, position: Position | None, **fields: Any) -> list[do.Action]:
         return self.feed(on.Applied(position, **fields))
@@ -345,7 +349,7 @@ def test_entries_of_an_earlier_attempt_are_ignored():
     one.feed(on.Connected())
     one.answered(Continue(6, (FIRST,)))
 
-    assert one.feed(on.Arrived(old, (LOG[5],))) == []
+    assert one.feed(on.Arrived(old, (LOG[5],), "e1")) == []
 
 
 def test_while_something_is_applied_nothing_is_attached():
@@ -379,9 +383,21 @@ def test_entries_are_split_where_an_epoch_begins():
     """Objects carry the epoch of the op that changed them."""
     one = following(at(5), (FIRST, fork("e2", "e1", 7)))
 
-    assert one.arrived(*LOG[5:9]) == [do.Apply("e1", tuple(LOG[5:7]))]
+    assert one.arrived(*LOG[5:7]) == [do.Apply("e1", tuple(LOG[5:7]))]
+    assert one.arrived(*LOG[7:9]) == []
     assert only(do.Apply, one.applied(at(7))) == do.Apply("e2", ())
     assert only(do.Apply, one.applied(at(7, "e2"))) == do.Apply("e2", tuple(LOG[7:9]))
+
+
+@pytest.mark.parametrize("epoch", ["e2", ""])
+def test_entries_of_an_epoch_that_is_not_in_the_lineage_are_not_applied(epoch):
+    """The upstream has gone on into a new epoch since the attach; its fork is not known here."""
+    one = following(at(5))
+
+    actions = one.feed(on.Arrived(one.attempt, (LOG[5],), epoch))
+
+    assert [action for action in actions if isinstance(action, do.Apply)] == []
+    assert only(do.Attach, one.feed(on.Tick(), RETRY_S_MAX)).position == at(5)
 
 
 @pytest.mark.parametrize(
