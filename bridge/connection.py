@@ -131,8 +131,7 @@ class Connection:
     def send(self, frames: bytes) -> None:
         """Send messages that `frames.message` made, in order; or raise `Disconnected`.
 
-        It goes past nats-py's queue of pending commands, to the socket at the end of this turn of
-        the event loop: that spares a task switch for each, and nothing is ever kept for later.
+        They go past nats-py's queue, which costs a task switch and may keep them for later.
         """
         self._connected()
         assert self._pipe is not None
@@ -156,17 +155,14 @@ class Connection:
         head = frames.headers(headers) if headers else b""
         client = self._connected()
         if len(head) + len(payload) > client.max_payload:
-            # The server would close the connection.
-            raise errors.TooLarge(
-                f"message: {len(head) + len(payload)} bytes are more than {client.max_payload}"
-            )
+            size = len(head) + len(payload)  # over the limit, the server closes the connection
+            raise errors.TooLarge(f"message: {size} bytes are more than {client.max_payload}")
         self.send(frames.message(subject, payload, reply=reply, head=head))
 
     def expect_answer(self) -> tuple[str, asyncio.Future[Message]]:
         """Return a new inbox and the future of the message that arrives there.
 
-        The future fails with `NoAnswer` when the connection breaks. Whoever loses interest
-        cancels it.
+        It fails with `NoAnswer` when the connection breaks. Who loses interest cancels it.
         """
         self._connected()
         number = str(next(self._numbers))
@@ -185,8 +181,7 @@ class Connection:
     ) -> Message:
         """Send a request and return its answer.
 
-        Raises `Disconnected` or `NoResponders` when nobody got it, `NoAnswer` when somebody may
-        have.
+        Raises `Disconnected` or `NoResponders` if nobody got it, `NoAnswer` if somebody may have.
         """
         inbox, future = self.expect_answer()
         try:
@@ -265,7 +260,7 @@ class Connection:
             callback()
 
     async def run(self) -> Never:
-        """Keep the connection: watch it, and make a new one each time it breaks.
+        """Watch the connection, and make a new one each time it breaks.
 
         Raises what makes going on pointless: a server that is too old, a fault in a callback.
         """
