@@ -115,7 +115,7 @@ def run_verify(options: argparse.Namespace) -> None:
     path = options.file or database(options)
     with progress.shown("rows", None) as bar:
         report = import_module("wig.sqlite.verification").verify(
-            Path(path), lambda _what, count: bar.update(count, count)
+            Path(path), lambda what, count: bar.update(count, count, what=what)
         )
     found = import_module("msgspec").to_builtins(report)
     if output.is_json(options):

@@ -4,13 +4,12 @@ Loaded by `main` when one of them is called: flags to values; what they do is in
 """
 
 import argparse
-import asyncio
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from wig import errors
-from wig_cli import arguments, settings
+from wig_cli import arguments, forever, settings
 
 
 def datastore(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +67,7 @@ def run_datastore(options: argparse.Namespace) -> int:
             "--follow: followers come with a later version", hint="gateways can follow the primary"
         )
     node = import_module("bridge.node")
-    asyncio.run(
+    forever.run(
         node.run_datastore(
             node.DatastoreOptions(
                 db=Path(arguments.needed(options, "db")),
@@ -88,7 +87,7 @@ def run_gateway(options: argparse.Namespace) -> int:
     node = import_module("bridge.node")
     host = import_module("wig.linux.gateway")
     host_options = gateway_options(options, name)
-    asyncio.run(
+    forever.run(
         node.run_gateway(
             node.GatewayOptions(
                 name=name,

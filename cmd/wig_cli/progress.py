@@ -17,8 +17,10 @@ LINE_EVERY_S = 5.0
 class Progress(Protocol):
     """What the work reports to."""
 
-    def update(self, count: int, done: int, total: int | None = None) -> None:
-        """Say how many things are done, how much of the total, and the total if it is new."""
+    def update(
+        self, count: int, done: int, total: int | None = None, what: str | None = None
+    ) -> None:
+        """Say how many things are done, and how much of the total; the rest if it is new."""
 
     def stop(self) -> None:
         """Draw nothing more."""
@@ -33,11 +35,13 @@ class Lines:
         self._total = total
         self._start = self._last = time.monotonic()
 
-    def update(self, count: int, done: int, total: int | None = None) -> None:
+    def update(
+        self, count: int, done: int, total: int | None = None, what: str | None = None
+    ) -> None:
         """Print a line if it is time for one."""
-        self._total = total or self._total
+        self._total, self._what = total or self._total, what or self._what
         now = time.monotonic()
-        if now - self._last < LINE_EVERY_S:
+        if now - self._last < LINE_EVERY_S or not count:
             return
         self._last = now
         share = f" ({100 * done // self._total} %)" if self._total else ""
@@ -63,8 +67,11 @@ class Bar:
         self._task = self._drawn.add_task(f"0 {what}", total=total)
         self._drawn.start()
 
-    def update(self, count: int, done: int, total: int | None = None) -> None:
+    def update(
+        self, count: int, done: int, total: int | None = None, what: str | None = None
+    ) -> None:
         """Draw the bar as it is now."""
+        self._what = what or self._what
         rate = count / max(time.monotonic() - self._start, 0.001)
         text = f"{count:,} {self._what}, {rate:,.0f}/s"
         self._drawn.update(self._task, completed=done, description=text, total=total)

@@ -4,11 +4,10 @@ Loaded by `main`. Flags to values; `local` puts them together and runs them.
 """
 
 import argparse
-import asyncio
 from importlib import import_module
 from pathlib import Path
 
-from wig_cli import arguments, inputs, nodes, settings
+from wig_cli import arguments, forever, inputs, nodes, settings
 
 PORT_DEFAULT = 51820  # what wg(8) and every client show as the usual port
 
@@ -64,7 +63,7 @@ def run_up(options: argparse.Namespace) -> int:
             dns=tuple(inputs.split(options.dns)),
         )
     )
-    asyncio.run(
+    forever.run(
         local.run(
             local.Local(
                 state_dir=Path(options.state_dir).expanduser().resolve(),
