@@ -32,7 +32,7 @@ class Greeting:
                 "state_dir": self.state_dir,
                 "admin_token": f"{self.state_dir}/admin.json",
                 "endpoint": self.endpoint,
-                "nodes": self.nodes,
+                "nodes": [objects.complete("node", one) for one in self.nodes],
                 "interfaces": [objects.complete("interface", one) for one in self.interfaces],
             },
             indent=2,

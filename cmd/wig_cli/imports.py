@@ -24,6 +24,7 @@ from wig_cli import batches, output, progress, rows
 if TYPE_CHECKING:
     from wig_cli.remote import Session
 
+BATCH_S_MAX = 120.0  # 10,000 peers take half a second; a slow disk under load takes longer
 IN_FLIGHT_MAX = 3  # keeps the primary's writer busy; each holds 10,000 peers in memory
 DRY_RUN_BYTES = 3_000_000
 
@@ -73,7 +74,9 @@ class Import:
 
     def _send(self, batch: batches.Batch) -> None:
         command = ImportPeers(peers=batch.peers())
-        answer = asyncio.ensure_future(self._session.command("peer.import", command))
+        answer = asyncio.ensure_future(
+            self._session.command("peer.import", command, timeout_s=BATCH_S_MAX)
+        )
         self._flight.append(_Sent(batch, answer))
 
     async def _settle(self) -> None:

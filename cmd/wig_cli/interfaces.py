@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from wig_cli.remote import Session
 
 PORT_DEFAULT = 51820  # what wg(8) and every client show as the usual port
+DELETE_S_MAX = 600.0  # a million peers are a million entries
 COLUMNS = ("name", "port", "addresses", "dns", "description")
 FIELDS = (
     "name", "port", "public_key", "private_key", "addresses", "mtu", "dns", "description",
@@ -190,4 +191,6 @@ async def run_delete(session: "Session", options: argparse.Namespace) -> None:
         with_peers=options.with_peers,
         revision=options.revision,
     )
-    output.deleted(options, await session.command("interface.delete", command))
+    timeout_s = DELETE_S_MAX if options.with_peers else 0.0
+    result = await session.command("interface.delete", command, timeout_s=timeout_s)
+    output.deleted(options, result)

@@ -20,6 +20,10 @@ DEFAULTS: dict[str, Fields] = {
         "enabled": True, "expire": None, "created": None, "has_preshared_key": False,
         "revision": "",
     },
+    "node": {
+        "name": "", "role": "", "version": "", "instance": "", "position": None, "head": 0,
+        "lag_entries": 0, "since": None, "seen": None, "problems": [],
+    },
     "token": {"id": "", "role": "", "description": "", "created": None, "revision": ""},
 }  # fmt: skip
 """Every field of each kind, and what its absence means."""

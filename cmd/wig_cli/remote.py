@@ -32,9 +32,15 @@ class Session:
         """How many bytes one command may have."""
         return self._inner.payload_limit
 
-    async def command(self, verb: str, command: AnyCommand) -> dict[str, Any]:
-        """Have the primary do something, for good; raises what it raised."""
-        reply = await self._inner.command(verb, command, timeout_s=self._timeout_s)
+    async def command(
+        self, verb: str, command: AnyCommand, *, timeout_s: float = 0.0
+    ) -> dict[str, Any]:
+        """Have the primary do something, for good; raises what it raised.
+
+        `timeout_s` is for work that takes longer than people want to wait for an answer.
+        """
+        timeout_s = max(timeout_s, self._timeout_s)
+        reply = await self._inner.command(verb, command, timeout_s=timeout_s)
         return reply.ok or {}
 
     async def query(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:

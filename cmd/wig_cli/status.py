@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from wig_cli import arguments, output
+from wig_cli import arguments, objects, output
 
 if TYPE_CHECKING:
     from wig_cli.remote import Session
@@ -23,22 +23,21 @@ def status(parser: argparse.ArgumentParser) -> None:
 async def run_status(session: "Session", options: argparse.Namespace) -> int:
     """Show every node; 1 when one is behind or has a problem."""
     found = await session.query("node.status", {})
-    nodes = found["nodes"]
+    nodes = [objects.complete("node", one) for one in found["nodes"]]
     if output.is_json(options):
-        output.document(found)
+        output.document({"nodes": nodes})
     else:
         output.Table(*COLUMNS).rows([_row(node) for node in nodes])
-    late = [node for node in nodes if node.get("lag_entries") or node.get("problems")]
+    late = [node for node in nodes if node["lag_entries"] or node["problems"]]
     if late and not output.is_json(options):
         output.note(f"behind or with problems: {', '.join(node['name'] for node in late)}")
     return 1 if late else 0
 
 
 def _row(node: dict[str, Any]) -> list[Any]:
-    position = node.get("position") or {}
+    position = node["position"]
     place = f"{position['epoch'][-8:]}:{position['seq']}" if position else None
-    lag = node.get("lag_entries")
     return [
-        node["name"], node.get("role"), node.get("version"), place,
-        "-" if lag is None else str(lag), node.get("since"), list(node.get("problems", ())),
+        node["name"], node["role"], node["version"], place, str(node["lag_entries"]),
+        node["since"], node["problems"],
     ]  # fmt: skip
