@@ -14,7 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from bridge import connection, subjects, wire
-from bridge.connection import Connection, NoResponders
+from bridge.connection import Connection, NoAnswer, NoResponders
 from bridge.options import Options
 from bridge.wire import Reply
 from wig import codec, errors
@@ -89,7 +89,7 @@ class Client:
         now = asyncio.get_running_loop().time
         deadline = now() + timeout_s
         absent_until = min(deadline, now() + ABSENT_S)
-        sent = False
+        unknown: errors.Unknown | None = None
         while True:
             try:
                 self._check_size(payload)
@@ -98,14 +98,15 @@ class Client:
                 )
                 return wire.unpack(answer.data)
             except errors.Unknown as error:
-                sent = sent or not isinstance(error, NoResponders)
-                last: errors.WigError = error
+                # What the primary says of it is worth more than that it says nothing.
+                unknown = error if unknown is None or not isinstance(error, NoAnswer) else unknown
+                last: errors.WigError = unknown
             except errors.Unavailable as error:
-                last = _explained(error)
-                if now() > absent_until and not sent:
+                last = unknown or _explained(error)
+                if now() > absent_until and unknown is None:
                     raise last from error
             if now() + RETRY_S > deadline:
-                raise self._unknown(last) if sent else last
+                raise last
             await asyncio.sleep(RETRY_S)
 
     def _check_size(self, payload: bytes) -> None:
@@ -114,10 +115,6 @@ class Client:
                 f"request: {len(payload)} bytes are more than {self.payload_limit}",
                 hint="send it in parts",
             )
-
-    @staticmethod
-    def _unknown(last: errors.WigError) -> errors.WigError:
-        return last if isinstance(last, errors.Unknown) else errors.Unknown(last.message)
 
 
 def _explained(error: errors.Unavailable) -> errors.Unavailable:

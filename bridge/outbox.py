@@ -5,7 +5,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -21,7 +21,7 @@ class _PubAck(msgspec.Struct):
     """What JetStream answers to a published message; other members are ignored."""
 
     seq: int = 0
-    error: dict[str, object] | None = None
+    error: dict[str, Any] | None = None
 
 
 _decode = codec.decoder(_PubAck)

@@ -20,7 +20,6 @@ from bridge.connection import Connection
 from bridge.outbox import Outbox
 from bridge.ownership import Head, Ownership, Start, Store
 from bridge.streams import Streams
-from bridge.supervisor import retry_wait_s
 from bridge.worker import Worker
 from wig import log
 from wig.log import Record
@@ -33,7 +32,8 @@ UNDER_WAY_MAX = 5_000  # entries without an answer; nats-server keeps 20,000 wai
 FRESH_ENTRIES_MAX = 20_000  # committed entries kept in memory; beyond, they are read again
 ANSWER_S_MAX = 2.0  # for one group; a server that syncs to a slow disk takes some 100 ms
 STUCK_S = 2.0  # without progress while something waits: commands are refused from then on
-PAUSE_CHANCE = 1.0  # nobody else retries at the same moment
+PAUSE_S_MIN = 0.02  # before looking again at a stream that refused again, doubled each time
+PAUSE_S_MAX = 1.0
 CHECK_S = 0.25  # between two looks at the clock
 
 
@@ -144,7 +144,7 @@ class Publisher:
         if self.accepted > self._resumed:
             self._failures = 0
         if self._failures:
-            await asyncio.sleep(retry_wait_s(self._failures - 1, PAUSE_CHANCE))
+            await asyncio.sleep(min(PAUSE_S_MIN * 2 ** min(self._failures, 10), PAUSE_S_MAX))
         self._failures += 1
 
     def _begin(self, start: Start) -> None:
@@ -201,8 +201,9 @@ class Publisher:
         self._wake.set()
 
     def _accepted(self, seq: int) -> None:
+        if seq != self.accepted:
+            self._progress_s = self._now()
         self.accepted = seq
-        self._progress_s = self._now()
         while self._heads and self._heads[0].position.seq <= seq:
             self.published = self._heads.popleft()
         self._wake.set()

@@ -1,0 +1,347 @@
+"""The primary on a real server: what is acknowledged stays, and the stream is the log."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+from datetime import UTC, datetime
+
+import pytest
+
+from bridge.streams import Streams
+from tests.builders import key
+from tests.buses import (
+    NODE,
+    admin,
+    connected,
+    create_interface,
+    create_peer,
+    database,
+    nats,
+    primary,
+    stream_and_log,
+)
+from tests.eventually import eventually
+from wig import commands, errors
+from wig.sqlite.datastore import Datastore, Request
+
+
+@pytest.fixture
+async def server(tmp_path):
+    async with nats(tmp_path) as running:
+        yield running
+
+
+async def create_peers(client, numbers):
+    for number in numbers:
+        await client.command("peer.create", create_peer(number))
+
+
+async def peers(client):
+    """Return the public keys of all peers."""
+    reply = await client.query("peer.list", {"limit": 5000})
+    return {peer["public_key"] for peer in reply.ok["peers"]}
+
+
+async def is_published(running):
+    """Say whether the stream has the whole log, byte for byte."""
+    in_stream, in_log = await stream_and_log(running)
+    return in_stream == in_log
+
+
+def commit_alone(directory, numbers):
+    """Commit peers without a bus."""
+    with Datastore.open(database(directory)) as store:
+        requests = [Request("local", "", create_peer(number)) for number in numbers]
+        store.commit(requests, datetime.now(UTC))
+
+
+async def test_acknowledged_entries_are_in_the_stream(tmp_path, server):
+    """When a command returns, its entry is in the stream, under the log's sequence and digest."""
+    async with primary(tmp_path, server) as running, admin(server) as client:
+        await client.command("interface.create", create_interface())
+        reply = await client.command("peer.create", create_peer(1))
+
+        in_stream, in_log = await stream_and_log(running)
+        assert in_stream == in_log
+        assert reply.position.seq == len(in_stream) == 2
+        assert reply.position.digest == in_stream[-1]
+
+
+async def test_restart_goes_on_with_the_same_stream(tmp_path, server):
+    """A second start keeps generation, epoch and everything in the stream."""
+    async with primary(tmp_path, server) as running, admin(server) as client:
+        await client.command("interface.create", create_interface())
+        generation = running.primary.publisher.generation
+        epoch = running.primary.serving().position.epoch
+    async with primary(tmp_path, server) as running, admin(server) as client:
+        await create_peers(client, [1])
+
+        assert running.primary.publisher.generation == generation
+        assert running.primary.serving().position.epoch == epoch
+        assert await is_published(running)
+
+
+async def test_what_was_committed_unpublished_is_published_at_the_start(tmp_path, server):
+    """Entries that were committed while nobody could publish are in the stream when it serves."""
+    async with primary(tmp_path, server) as running, admin(server) as client:
+        await client.command("interface.create", create_interface())
+    commit_alone(tmp_path, [7])
+
+    async with primary(tmp_path, server) as running, admin(server) as client:
+        assert await is_published(running)
+        assert await peers(client) == {key(7)}
+
+
+async def test_long_log_is_published_in_many_groups(tmp_path, server):
+    """An import of more than one group arrives as a whole, in order."""
+    async with primary(tmp_path, server) as running, admin(server) as client:
+        await client.command("interface.create", create_interface())
+        specs = tuple(
+            commands.PeerSpec(interface="wg0", public_key=key(number)) for number in range(3000)
+        )
+        reply = await client.command("peer.import", commands.ImportPeers(peers=specs))
+
+        assert reply.ok == {"created": 3000, "unchanged": 0}
+        assert running.primary.publisher.accepted == 3001
+        assert running.primary.publisher.backlog == 0
+
+
+async def test_wiped_stream_begins_a_new_epoch(tmp_path):
+    """When JetStream's store is lost, the log is published anew, in a new epoch, by itself."""
+    async with (
+        nats(tmp_path) as server,
+        primary(tmp_path, server) as running,
+        admin(server) as client,
+    ):
+        await client.command("interface.create", create_interface())
+        epoch = running.primary.serving().position.epoch
+    shutil.rmtree(tmp_path / "nats" / "jetstream")
+    async with (
+        nats(tmp_path) as server,
+        primary(tmp_path, server) as running,
+        admin(server) as client,
+    ):
+        await create_peers(client, [1])
+
+        assert await is_published(running)
+        serving = running.primary.serving()
+        assert serving.position.epoch > epoch
+        assert [fork.epoch for fork in serving.lineage] == [epoch, serving.position.epoch]
+        assert serving.lineage[-1].seq == 1
+
+
+async def kill_and_replace_store(server, replace):
+    """Kill the server, and have another store in place before it is back."""
+    directory = server.options.directory / "jetstream"
+    os.kill(server.pid, signal.SIGSTOP)
+    replace(directory)
+    os.kill(server.pid, signal.SIGKILL)
+
+
+async def test_stream_wiped_under_a_running_primary(tmp_path, server):
+    """The same while it runs: it goes on in a new epoch without a restart."""
+    async with primary(tmp_path, server) as running, admin(server) as client:
+        await client.command("interface.create", create_interface())
+        epoch = running.primary.serving().position.epoch
+
+        await kill_and_replace_store(server, shutil.rmtree)
+        await create_peers(client, [1, 2])
+
+        assert await is_published(running)
+        assert running.primary.serving().position.epoch > epoch
+
+
+async def test_lost_tail_is_published_again(tmp_path, server):
+    """A server that lost the end of the stream in a power failure gets it again; no new epoch."""
+    async with primary(tmp_path, server) as running, admin(server) as client:
+        await client.command("interface.create", create_interface())
+        epoch = running.primary.serving().position.epoch
+        old = tmp_path / "old"
+        shutil.copytree(server.options.directory / "jetstream", old)
+        await create_peers(client, range(20))
+
+        def go_back(directory):
+            shutil.rmtree(directory)
+            shutil.move(old, directory)
+
+        await kill_and_replace_store(server, go_back)
+        await create_peers(client, [20])
+
+        assert await is_published(running)
+        assert running.primary.serving().position.epoch == epoch
+        assert len(await peers(client)) == 21
+
+
+async def test_restored_database_tells_what_is_lost(tmp_path, server):
+    """A database from a backup begins a new epoch, and names the entries that it does not have."""
+    async with primary(tmp_path, server) as running, admin(server) as client:
+        await client.command("interface.create", create_interface())
+        epoch = running.primary.serving().position.epoch
+    shutil.copy(database(tmp_path), tmp_path / "backup")
+    async with primary(tmp_path, server) as running, admin(server) as client:
+        await create_peers(client, range(3))
+    shutil.copy(tmp_path / "backup", database(tmp_path))
+
+    async with primary(tmp_path, server) as running, admin(server) as client:
+        await create_peers(client, [10])
+
+        status = (await client.query("node.status")).ok["nodes"][0]
+        assert status["problems"] == ["this database has been restored: entries 2–4 are lost"]
+        assert running.primary.serving().position.epoch > epoch
+        assert await peers(client) == {key(10)}
+        assert await is_published(running)
+
+
+async def test_restored_and_overtaken_database_finds_the_fork(tmp_path, server):
+    """The same when the restored one has more entries than the stream, only other ones."""
+    async with primary(tmp_path, server), admin(server) as client:
+        await client.command("interface.create", create_interface())
+    shutil.copy(database(tmp_path), tmp_path / "backup")
+    async with primary(tmp_path, server), admin(server) as client:
+        await create_peers(client, range(5))
+    shutil.copy(tmp_path / "backup", database(tmp_path))
+    commit_alone(tmp_path, range(100, 120))
+
+    async with primary(tmp_path, server) as running, admin(server) as client:
+        status = (await client.query("node.status")).ok["nodes"][0]
+        assert status["problems"] == ["this database has been restored: entries 2–6 are lost"]
+        assert await peers(client) == {key(number) for number in range(100, 120)}
+        assert await is_published(running)
+
+
+async def test_old_streams_are_deleted(tmp_path, server):
+    """After a new generation, only its stream is left."""
+    async with primary(tmp_path, server), admin(server) as client:
+        await client.command("interface.create", create_interface())
+    shutil.copy(database(tmp_path), tmp_path / "backup")
+    async with primary(tmp_path, server), admin(server) as client:
+        await create_peers(client, [1])
+    shutil.copy(tmp_path / "backup", database(tmp_path))
+
+    async with primary(tmp_path, server) as running, connected(server) as bus:
+        names = json.loads((await bus.request("$JS.API.STREAM.NAMES", timeout_s=5)).data)
+        assert names["streams"] == [f"WIG_{NODE}_{running.primary.publisher.generation}"]
+
+
+async def test_second_primary_of_a_node_is_refused(tmp_path, server):
+    """While an instance answers for a node, another one gives up, and takes nothing over."""
+    (tmp_path / "copy").mkdir()
+    async with primary(tmp_path, server) as running, admin(server) as client:
+        await client.command("interface.create", create_interface())
+        shutil.copy(database(tmp_path), database(tmp_path / "copy"))
+
+        with pytest.raises(errors.Fenced, match=running.primary.me.instance):
+            async with primary(tmp_path / "copy", server):
+                pass
+
+        await create_peers(client, [1])
+        assert await is_published(running)
+
+
+async def test_claimed_stream_fences_its_old_owner(tmp_path, server):
+    """When another instance has claimed the stream, nothing more is acknowledged."""
+    async with (
+        primary(tmp_path, server) as running,
+        admin(server) as client,
+        connected(server) as bus,
+    ):
+        await client.command("interface.create", create_interface())
+        await Streams(bus, NODE, "usurper").claim(running.primary.publisher.generation)
+
+        with pytest.raises((errors.Unknown, errors.Unavailable)):
+            await client.command("peer.create", create_peer(1), timeout_s=2)
+
+        with pytest.raises(errors.Fenced, match="instance usurper has claimed the stream"):
+            await asyncio.wait_for(running.task, 5)
+
+
+async def test_lost_claim_is_claimed_again(tmp_path, server):
+    """A server that forgot our claim in a crash does not end the node."""
+    store = server.options.directory / "jetstream"
+    async with primary(tmp_path, server), admin(server) as client:
+        await client.command("interface.create", create_interface())
+    first_run = {file: file.read_bytes() for file in store.rglob("meta.*")}
+    async with primary(tmp_path, server) as running, admin(server) as client:
+        await create_peers(client, [1])
+
+        def forget_the_claim(_):
+            for file, content in first_run.items():
+                file.write_bytes(content)
+
+        await kill_and_replace_store(server, forget_the_claim)
+        await create_peers(client, [2])
+
+        assert await is_published(running)
+
+
+def progress(acknowledged, wanted):
+    """Return a check that so many are acknowledged."""
+    return lambda: len(acknowledged) >= wanted
+
+
+@pytest.mark.parametrize("times", [3])
+async def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path, server, times):
+    """Sixteen clients create peers while the server is killed: all acknowledged ones are there."""
+    acknowledged = set()
+    stop = asyncio.Event()
+
+    async def keep_creating(client, worker):
+        number = 0
+        while not stop.is_set():
+            number += 1
+            made = create_peer((worker, number))
+            await client.command("peer.create", made, timeout_s=30)
+            acknowledged.add(made.public_key)
+
+    async with primary(tmp_path, server) as running, admin(server) as client:
+        await client.command("interface.create", create_interface())
+        async with asyncio.TaskGroup() as group:
+            for worker in range(16):
+                group.create_task(keep_creating(client, worker))
+            for number in range(1, times + 1):
+                await eventually(progress(acknowledged, number * 100), "progress")
+                os.kill(server.pid, signal.SIGKILL)
+                await eventually(lambda: server.pid, "the server is back")
+            await eventually(progress(acknowledged, times * 100 + 200), "progress at the end")
+            stop.set()
+
+        assert await peers(client) >= acknowledged
+        assert await is_published(running)
+
+
+async def test_stream_that_is_full_refuses_before_committing(tmp_path, server, monkeypatch):
+    """A stream that takes nothing makes the outcome unknown once, and refusals from then on."""
+    monkeypatch.setattr("bridge.publisher.STUCK_S", 0.2)
+    monkeypatch.setattr("bridge.answers.WAIT_S_MAX", 0.3)
+    monkeypatch.setattr("bridge.answers.CHECK_S", 0.05)
+    async with (
+        primary(tmp_path, server) as running,
+        admin(server) as client,
+        connected(server) as bus,
+    ):
+        await client.command("interface.create", create_interface())
+        streams = running.primary.publisher._streams
+        generation = running.primary.publisher.generation
+        config = streams._config(generation, 1)
+        await update_stream(bus, config | {"max_msgs": 1, "discard": "new"})
+
+        with pytest.raises(errors.Unknown, match="the command is stored"):
+            await client.command("peer.create", create_peer(1), timeout_s=0.5)
+        head = running.primary.publisher.head
+        with pytest.raises(errors.Unavailable, match="its stream does not take entries"):
+            await client.command("peer.create", create_peer(2), timeout_s=0.5)
+        assert running.primary.publisher.head == head
+
+        await update_stream(bus, config)
+        await client.command("peer.create", create_peer(2))
+        assert await peers(client) == {key(1), key(2)}
+        assert await is_published(running)
+
+
+async def update_stream(bus, config):
+    answer = await bus.request(
+        f"$JS.API.STREAM.UPDATE.{config['name']}", json.dumps(config).encode(), timeout_s=5
+    )
+    assert b'"error"' not in answer.data, answer.data
