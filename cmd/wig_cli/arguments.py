@@ -16,6 +16,11 @@ COMMON = (
     "timeout",
 )  # fmt: skip
 
+"""Of commands that ask the primary, and of nodes."""
+LOCAL = ("config", "output")
+"""Of commands that work on this host alone."""
+WIDTH_MAX = 100
+
 
 class UsageError(Exception):
     """The command line is wrong: exit code 2."""
@@ -32,7 +37,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *, load: str | None = None, **options: Any) -> None:
         """Remember where a group's arguments are defined, as `module:function`."""
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        options.setdefault("formatter_class", _formatter)
         super().__init__(allow_abbrev=False, **options)
         self._load = load
 
@@ -46,6 +51,13 @@ class Parser(argparse.ArgumentParser):
         """Fill, then parse."""
         self.fill()
         return super().parse_known_args(args, namespace)
+
+    def format_help(self) -> str:
+        """Begin with what must be given; the options follow with what they mean."""
+        needed = [a for a in self._actions if not a.option_strings]
+        names = [_shown(action) for action in needed]
+        self.usage = " ".join(("%(prog)s", "[OPTIONS]", *names)).replace("%%", "%")
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage: the answer to a mistake is one line and a hint."""
@@ -68,22 +80,35 @@ def _in_our_words(message: str) -> str:
     return text
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """Add what every command takes, before and after its name."""
-    group = parser.add_argument_group("common options")
-    settings.add(group, *COMMON)
+def _shown(action: argparse.Action) -> str:
+    name = str(action.metavar or action.dest)
+    return f"[{name}]" if action.nargs == argparse.OPTIONAL else name
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    width = min(WIDTH_MAX, import_module("shutil").get_terminal_size().columns) - 2
+    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=28, width=width)
+
+
+def add_common(
+    parser: argparse.ArgumentParser, names: Sequence[str] = COMMON, *, hidden: bool = False
+) -> None:
+    """Add what commands have in common, to be given before and after their names.
+
+    `hidden` leaves them out of the help, where another level of the command shows them.
+    """
+    group = parser.add_argument_group(None if hidden else "common options")
+    settings.add(group, *names, hidden=hidden)
     group.add_argument(
-        "-v",
-        "--verbose",
-        action="count",
-        default=argparse.SUPPRESS,
-        help="say more; -vv: everything",
-    )
+        "-v", "--verbose", action="count", default=argparse.SUPPRESS,
+        help=argparse.SUPPRESS if hidden else "say more; -vv: everything",
+    )  # fmt: skip
 
 
 def verbs(parser: argparse.ArgumentParser) -> Any:
     """Start the list of a group's verbs."""
     parser.set_defaults(run=None, parser=parser)
+    add_common(parser, hidden=True)
     return parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
 
 
@@ -116,13 +141,17 @@ def describe(
     text: str = "",
     remote: bool = False,
     daemon: bool = False,
+    common: Sequence[str] | None = None,
 ) -> None:
-    """Say what a parser is for and what it runs."""
+    """Say what a parser is for and what it runs.
+
+    `common` are the common options that mean something to it; None: those of its kind.
+    """
     parser.description = f"{help[0].upper()}{help[1:]}.\n{text and chr(10) + text.strip()}"
     if examples:
         parser.epilog = "examples:\n" + "\n".join(f"  {line}" for line in examples)
     parser.set_defaults(run=run, remote=remote, daemon=daemon, parser=parser)
-    add_common(parser)
+    add_common(parser, common or (COMMON if remote else LOCAL))
 
 
 def needed(options: argparse.Namespace, name: str) -> str:

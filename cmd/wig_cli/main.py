@@ -59,7 +59,9 @@ def parser() -> arguments.Parser:
     root.set_defaults(run=None, parser=root, root=root)
     groups = root.add_subparsers(title="commands", metavar="COMMAND")
     for name, (place, help_text) in GROUPS.items():
-        groups.add_parser(name, help=help_text, load=place)
+        groups.add_parser(
+            name, help=help_text, load=place, description=f"{help_text[0].upper()}{help_text[1:]}."
+        )
     arguments.add_common(root)
     return root
 

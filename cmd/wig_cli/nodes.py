@@ -15,12 +15,11 @@ from wig_cli import arguments, forever, settings
 def datastore(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wig datastore`."""
     arguments.describe(
-        parser, run_datastore, daemon=True,
+        parser, run_datastore, daemon=True, common=arguments.COMMON,
         help="run a primary, or a follower of another datastore",
         text="Without --follow it is the primary: the one writer. Make its database with wig init.",
         examples=(
             "wig datastore --db /var/lib/wig/wig.db --name primary",
-            "wig datastore --db /var/lib/wig/wig.db --name paris --follow primary@hub",
         ),
     )  # fmt: skip
     parser.set_defaults(local_file=None)
@@ -30,7 +29,7 @@ def datastore(parser: argparse.ArgumentParser) -> None:
 def gateway(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wig gateway`."""
     arguments.describe(
-        parser, run_gateway, daemon=True,
+        parser, run_gateway, daemon=True, common=arguments.COMMON,
         help="run a gateway: apply a datastore to this host's WireGuard",
         text="Stopping it leaves the interfaces up: connected clients lose nothing.",
         examples=("wig gateway --name gw1 --follow primary@hub",),

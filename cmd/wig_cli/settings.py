@@ -84,7 +84,7 @@ SETTINGS: dict[str, Setting] = {
     "wireguard": Setting(
         "which WireGuard", "auto", "auto|kernel|userspace", choices=("auto", "kernel", "userspace")
     ),
-    "timeout": Setting("seconds to wait for an answer", 10.0, "SECONDS", _seconds),
+    "timeout": Setting("seconds to wait for an answer", 10, "SECONDS", _seconds),
 }
 """Every setting there is; a TOML file may have these keys and no others."""
 
@@ -93,7 +93,7 @@ class SettingError(Exception):
     """A setting has a value that it cannot have: exit code 2."""
 
 
-def add(parser: Any, *names: str) -> None:
+def add(parser: Any, *names: str, hidden: bool = False) -> None:
     """Add settings as options without a default: an absent option is looked up elsewhere."""
     for name in names:
         setting = SETTINGS[name]
@@ -103,7 +103,7 @@ def add(parser: Any, *names: str) -> None:
             dest=name,
             metavar=setting.metavar,
             default=argparse.SUPPRESS,
-            help=f"{setting.help} ({variable(name)}{default})",
+            help=argparse.SUPPRESS if hidden else f"{setting.help} ({variable(name)}{default})",
         )
         action.setting = name
 
