@@ -60,7 +60,11 @@ class Wanted:
     """What `view` wants of the host."""
 
     def __init__(self, view: View, *, firewall: bool = True, isolated: bool = True) -> None:
-        """Want nothing yet; `reset` reads the view."""
+        """Want nothing yet; `reset` reads the view.
+
+        Without the firewall, forwarding is not wanted either: a router without rules would let
+        everybody through.
+        """
         self._view = view
         self._firewall = firewall
         self._isolated = isolated
@@ -120,7 +124,7 @@ class Wanted:
                 if only is None or each.name in only
             },
             firewall=self.firewall(),
-            sysctls=_forwarding(found),
+            sysctls=_forwarding(found) if self._firewall else {},
         )
 
     def interface(self, interface: Interface, *, with_peers: bool = True) -> InterfaceConfig:

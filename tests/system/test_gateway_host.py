@@ -1,6 +1,7 @@
 """What a gateway does to its host: adopts, refuses, repairs, sets aside, and undoes."""
 
 import signal
+import sys
 
 import pytest
 
@@ -254,3 +255,18 @@ def test_an_ordinary_user_is_told_to_be_root(net):
     """Before anything is changed."""
     with pytest.raises(errors.Unusable, match="may not change the network of this host"):
         DrivenGateway(net.host("gateway"), prefix=["setpriv", "--bounding-set", "-all"])
+
+
+def test_links_can_be_read_while_an_event_loop_runs(net):
+    """Also while it is uvloop's, in the same thread: a program closes its gateway from there."""
+    pytest.importorskip("uvloop", reason="needs the extra `fast`")
+    code = """
+import asyncio, uvloop
+from wig.linux import link
+async def main():
+    return link.observe("lo").addresses
+uvloop.install()
+print(sorted(asyncio.run(main())))
+"""
+
+    assert net.host("gateway").out(sys.executable, "-c", code) == "['127.0.0.1/8', '::1/128']\n"

@@ -101,8 +101,9 @@ def test_what_changes_outside_the_pool_is_followed():
 
 
 def test_a_firewall_is_optional_and_isolation_too():
-    """As the operator says."""
-    assert of(builders.interface(), firewall=False).host().firewall is None
+    """As the operator says; who brings the rules also says whether the host forwards."""
+    alone = of(builders.interface(), firewall=False).host()
+    assert (alone.firewall, alone.sysctls) == (None, {})
     assert not of(builders.interface(), isolated=False).host().firewall.interfaces[0].isolated
 
 

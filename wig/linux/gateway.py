@@ -32,7 +32,7 @@ class Options:
     wireguard: str = "auto"
     """One of `BACKENDS`."""
     firewall: bool = True
-    """False: the operator brings the rules, masquerading included."""
+    """False: the operator brings the rules, masquerading and forwarding included."""
     isolated: bool = True
     """Peers of one interface cannot reach each other."""
     audit_interval_s: float = AUDIT_INTERVAL_S

@@ -1,15 +1,19 @@
 """Network interfaces: addresses, MTU, routes, up and down, over rtnetlink (pyroute2).
 
-Called by `host`, from any thread: each call opens its own netlink socket, since pyroute2's keep
-an event loop of their own. Routes made here carry a protocol number of their own, so that the
-operator's are recognisably not ours.
+Called by `host`, from any thread, also from one in which an event loop runs: pyroute2 is asyncio
+inside and runs a loop for every call, so all calls are made in a thread of their own, on a loop
+that is not uvloop's (which knows no netlink). Routes made here carry a protocol number of their
+own, so that the operator's are recognisably not ours.
 """
 
+import asyncio
+import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from errno import EADDRNOTAVAIL, EEXIST, ENODEV, ESRCH
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
@@ -41,25 +45,46 @@ _DONE_BEFORE: dict[type, int] = {
 # At DEBUG it writes out every message: addresses, and with the kernel's WireGuard, keys.
 logging.getLogger("pyroute2").setLevel(logging.WARNING)
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 LinkStep = SetLink | AddAddress | RemoveAddress | AddRoute | RemoveRoute
+
+
+_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="wig-netlink")
+
+
+def _aside(function: Callable[P, R]) -> Callable[P, R]:
+    """Return `function`, run in the thread that no other event loop runs in."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        return _thread.submit(function, *args, **kwargs).result()
+
+    return call
 
 
 @contextmanager
 def _netlink() -> Iterator[Any]:
     # Strict checking lets the kernel filter dumps: a host may have a million routes of others.
+    loop = asyncio.SelectorEventLoop()
     try:
-        with IPRoute(strict_check=True) as netlink:
+        with IPRoute(strict_check=True, use_event_loop=loop) as netlink:
             yield netlink
     except NetlinkError as error:
         raise errors.Unusable(f"rtnetlink: {error.args[1]}") from error
+    finally:
+        loop.close()
 
 
+@_aside
 def exists(name: str) -> bool:
     """Say whether there is an interface of this name."""
     with _netlink() as netlink:
         return _find(netlink, name) is not None
 
 
+@_aside
 def observe(name: str) -> Link | None:
     """Return the interface as it is; None: there is none."""
     with _netlink() as netlink:
@@ -77,6 +102,7 @@ def observe(name: str) -> Link | None:
         )
 
 
+@_aside
 def perform(step: LinkStep) -> None:
     """Do the step; one that was done before is no error. Raises `Unusable`."""
     with _netlink() as netlink:
@@ -122,13 +148,6 @@ def _perform(netlink: Any, index: int, step: LinkStep) -> None:
                 proto=ROUTE_PROTOCOL,
                 table=_TABLE_MAIN,
             )
-
-
-def remove(name: str) -> None:
-    """Remove the interface; nothing happens if there is none."""
-    with _netlink() as netlink:
-        if (found := _find(netlink, name)) is not None:
-            netlink.link("del", index=found["index"])
 
 
 def _find(netlink: Any, name: str) -> Any:
