@@ -119,7 +119,7 @@ class Story:
             typed("vpn", f"kill -9 {self.up.pid}      # wig, and its server with it")
             self.up.kill()
             pings.settle(PINGS_PER_S)
-            typed("vpn", "wig up")
+            typed("vpn", "wig up …      # again")
             self.start()
             pings.settle()
             lost = pings.stop()
