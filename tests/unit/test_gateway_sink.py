@@ -170,8 +170,8 @@ def test_the_position_is_kept_for_the_next_process(follower):
     follower.start()
 
     assert follower.sink.position() is None
-    assert follower.sink.database() is None
     assert follower.sink.device_position() == position
+    assert follower.sink.database() == "db"
 
 
 def test_a_gateway_without_a_position_changes_nothing(tmp_path):
@@ -182,6 +182,7 @@ def test_a_gateway_without_a_position_changes_nothing(tmp_path):
 
     assert follower.host.steps == []
     assert follower.sink.device_position() is None
+    assert follower.sink.database() is None
 
 
 def test_a_restart_changes_nothing(follower):
@@ -231,6 +232,20 @@ def test_a_refused_peer_holds_up_nobody(follower):
     assert quarantine(follower) == {}
     assert changes(follower)[0].replace_allowed_ips
     assert follower.sink.audit()[:2] == (0, 0)
+
+
+def test_problems_are_told_in_words(follower):
+    """Many peers with one reason in one sentence, which says since when."""
+    others = [builders.peer(number) for number in range(3)]
+    follower.host.refused = {other.public_key for other in others} | {"SetDevice"}
+    follower.apply(*map(create, others), ops.InterfaceUpdate(interface=builders.interface(port=1)))
+
+    said = [text.split(" (since 2")[0] for text in follower.sink.problems()]
+
+    assert sorted(said) == [
+        "3 peers of wg0: the device says: no",
+        "port of wg0: SetDevice refused",
+    ]
 
 
 def test_a_refused_peer_that_is_deleted_is_forgotten(follower):

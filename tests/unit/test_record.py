@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from wig import errors
-from wig.linux.record import Lock, Made, Records
+from wig.linux.record import Lock, Made, Place, Records
 from wig.log import Position
 
-POSITION = Position(epoch="e", seq=7, digest="00" * 32)
+PLACE = Place(database="db", position=Position(epoch="e", seq=7, digest="00" * 32))
 MADE = Made(interfaces=("wg0",), firewall=True, sysctls={"net/ipv4/ip_forward": "0"})
 
 
@@ -21,13 +21,13 @@ def records(tmp_path):
 
 def test_what_is_kept_is_read_by_the_next_process(records, tmp_path):
     """Under the gateway's own name, for root's eyes only."""
-    records.save_position(POSITION)
+    records.save_place(PLACE)
     records.save_made(MADE)
 
     again = Records(tmp_path / "run", "gw1")
-    assert again.position() == POSITION
+    assert again.place() == PLACE
     assert again.made() == MADE
-    assert Records(tmp_path / "run", "gw2").position() is None
+    assert Records(tmp_path / "run", "gw2").place() is None
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "run").iterdir()}
     assert modes == {"gw1.position": 0o600, "gw1.host": 0o600}
     assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
@@ -35,14 +35,14 @@ def test_what_is_kept_is_read_by_the_next_process(records, tmp_path):
 
 def test_nothing_is_kept_at_first_and_at_last(records):
     """As after a reboot."""
-    assert (records.position(), records.made()) == (None, Made())
-    records.save_position(POSITION)
+    assert (records.place(), records.made()) == (None, Made())
+    records.save_place(PLACE)
     records.save_made(MADE)
 
     records.forget()
     records.forget()
 
-    assert (records.position(), records.made()) == (None, Made())
+    assert (records.place(), records.made()) == (None, Made())
 
 
 def test_a_damaged_file_is_as_good_as_none(records, tmp_path):
@@ -50,7 +50,7 @@ def test_a_damaged_file_is_as_good_as_none(records, tmp_path):
     (tmp_path / "run" / "gw1.position").write_bytes(b'{"epoch":')
     (tmp_path / "run" / "gw1.host").write_bytes(b"\x00")
 
-    assert (records.position(), records.made()) == (None, Made())
+    assert (records.place(), records.made()) == (None, Made())
 
 
 def test_a_directory_that_cannot_be_is_refused(tmp_path):
@@ -63,12 +63,12 @@ def test_a_directory_that_cannot_be_is_refused(tmp_path):
 
 def test_a_full_disk_is_told(records, tmp_path):
     """And leaves what was there."""
-    records.save_position(POSITION)
+    records.save_place(PLACE)
     (tmp_path / "run" / "gw1.position.new").mkdir()
 
     with pytest.raises(errors.Unusable, match=r"'gw1\.position' cannot be written"):
-        records.save_position(POSITION)
-    assert records.position() == POSITION
+        records.save_place(PLACE)
+    assert records.place() == PLACE
 
 
 def test_one_gateway_holds_the_lock(tmp_path):

@@ -70,8 +70,19 @@ class Quarantine:
         return len(self._found)
 
     def report(self) -> tuple[Quarantined, ...]:
-        """Return all, the oldest first."""
-        return tuple(sorted(self._found.values(), key=lambda each: (each.since, each.subject)))
+        """Return all, the oldest first. Any thread may ask."""
+        found = tuple(self._found.values())  # one step for the interpreter: nothing changes within
+        return tuple(sorted(found, key=lambda each: (each.since, each.subject)))
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return the same in words; peers of one interface with one reason are one sentence."""
+        groups: dict[tuple[str, str], list[Quarantined]] = {}
+        for each in self.report():
+            peer = each.subject.startswith("peer ")
+            groups.setdefault((each.interface if peer else each.subject, each.reason), []).append(
+                each
+            )
+        return tuple(_sentence(group) for group in groups.values())
 
     def subjects(self) -> frozenset[str]:
         """Return what they are about."""
@@ -122,3 +133,9 @@ class Quarantine:
         if isinstance(step, SetPeers) and subject(step) in self._found:
             return True
         return f"interface {step.name}" in self._found
+
+
+def _sentence(group: list[Quarantined]) -> str:
+    first = group[0]
+    what = first.subject if len(group) == 1 else f"{len(group)} peers of {first.interface}"
+    return f"{what}: {first.reason} (since {first.since:%Y-%m-%dT%H:%M:%SZ})"

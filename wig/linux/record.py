@@ -1,8 +1,9 @@
 """What a gateway keeps in its run directory: only as long as the host is up, like its devices.
 
 Called by `gateway` and `host`. Two small files, 0600, replaced as a whole: the Position that the
-devices have (`NAME.position`), and what wig made on this host and must be able to undo after a
-restart (`NAME.host`). And the lock that makes sure there is one gateway per host.
+devices have, with the database that it is of (`NAME.position`), and what wig made on this host
+and must be able to undo after a restart (`NAME.host`). And the lock that makes sure there is one
+gateway per host.
 """
 
 import fcntl
@@ -28,7 +29,15 @@ class Made(Value, frozen=True, kw_only=True):
     """The values from before."""
 
 
-_decode_position = codec.decoder(log.Position)
+class Place(Value, frozen=True, kw_only=True):
+    """Where the devices are."""
+
+    database: str
+    """A snapshot of another one would take everything away."""
+    position: log.Position
+
+
+_decode_place = codec.decoder(Place)
 _decode_made = codec.decoder(Made)
 
 
@@ -38,16 +47,16 @@ class Records:
     def __init__(self, directory: Path, name: str) -> None:
         """Make the directory, for root's eyes only."""
         _make(directory)
-        self._position = directory / f"{name}.position"
+        self._place = directory / f"{name}.position"
         self._made = directory / f"{name}.host"
 
-    def position(self) -> log.Position | None:
-        """Return the Position of the devices; None: unknown, as after a reboot."""
-        return _read(self._position, _decode_position)
+    def place(self) -> Place | None:
+        """Return where the devices are; None: unknown, as after a reboot."""
+        return _read(self._place, _decode_place)
 
-    def save_position(self, position: log.Position) -> None:
-        """Keep it; called after the devices have it."""
-        _write(self._position, codec.encode(position))
+    def save_place(self, place: Place) -> None:
+        """Keep it; called after the devices are there."""
+        _write(self._place, codec.encode(place))
 
     def made(self) -> Made:
         """Return what wig made."""
@@ -59,7 +68,7 @@ class Records:
 
     def forget(self) -> None:
         """Remove both files: nothing of ours is left on the host."""
-        self._position.unlink(missing_ok=True)
+        self._place.unlink(missing_ok=True)
         self._made.unlink(missing_ok=True)
 
 

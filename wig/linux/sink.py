@@ -22,7 +22,7 @@ from wig import errors, plan
 from wig.device import Endpoint, HostPort, PeerChange, Problem, RemoveInterface, SetPeers, Step
 from wig.linux import batch
 from wig.linux.quarantine import Quarantine, Quarantined, subject
-from wig.linux.record import Records
+from wig.linux.record import Place, Records
 from wig.log import Position, Record
 from wig.model import Object
 from wig.snapshot import Header
@@ -77,14 +77,17 @@ class HostSink:
         A snapshot of an older position of the same lineage would take peers away that are there:
         whoever loads one must know that its upstream is at the root's head.
         """
-        return self._records.position()
+        place = self._records.place()
+        return None if place is None else place.position
 
     def state_digest(self) -> str:
         """Return the digest of the state in memory."""
         return self._state.state_digest
 
     def database(self) -> str | None:
-        """Return the id of the database that the state is of; None: there is no state."""
+        """Return the id of the database that the state, or else the devices, are of."""
+        if self._database is None and (place := self._records.place()) is not None:
+            return place.database
         return self._database
 
     def apply(self, epoch: str, records: Sequence[Record]) -> None:
@@ -100,13 +103,13 @@ class HostSink:
                     changes.apply(batch.decode(record), epoch, record.seq)
                     self._position = _position(epoch, record)
             except errors.Damaged:
-                self._position = self._database = None
+                self._position = None
                 raise
             finally:
                 if self._position is not None:
                     self._position = replace(self._position, epoch=epoch)
                     self._carry_out(changes)
-                    self._save_position(self._position)
+                    self._save_place(self._position)
 
     def load(self, header: Header, objects: Iterable[Object]) -> None:
         """Replace the state, then change on the host what differs, in place."""
@@ -115,7 +118,7 @@ class HostSink:
             self._position, self._database = header.position, header.database
             self._wanted.reset()
             self._reconcile()
-            self._save_position(header.position)
+            self._save_place(header.position)
 
     # What the caretaker and the operator see.
 
@@ -131,9 +134,12 @@ class HostSink:
             return Audit(differences, len(self._quarantine), took_s)
 
     def quarantine(self) -> tuple[Quarantined, ...]:
-        """Return what cannot be put on the host, why and since when."""
-        with self._lock:
-            return self._quarantine.report()
+        """Return what cannot be put on the host, why and since when. Never waits."""
+        return self._quarantine.report()
+
+    def problems(self) -> tuple[str, ...]:
+        """Return the same for people, similar ones together. Never waits."""
+        return self._quarantine.sentences()
 
     @property
     def drift(self) -> int:
@@ -238,9 +244,10 @@ class HostSink:
             fields = {"what": what, "count": count, "interface": interface, "reason": reason}
             logger.warning("in quarantine", extra=fields)
 
-    def _save_position(self, position: Position) -> None:
+    def _save_place(self, position: Position) -> None:
+        place = Place(database=self._database or "", position=position)
         try:
-            self._records.save_position(position)
+            self._records.save_place(place)
         except errors.Unusable as error:
             self._set_aside([Problem("run directory", "", error.message)])
 
