@@ -94,12 +94,12 @@ class Datastore:
         """Close it."""
         self.close()
 
-    # What it is. These are values in memory, which other threads may look at, too.
+    # What it is. These are committed values in memory, which other threads may look at, too.
 
     @property
     def database(self) -> str:
         """The database's id; empty: it belongs to nobody yet."""
-        return self._transaction.head.database
+        return self._transaction.committed.database
 
     @property
     def lineage(self) -> Lineage:
@@ -109,21 +109,25 @@ class Datastore:
     @property
     def generation(self) -> str:
         """The generation of the stream; empty: there is none yet."""
-        return self._transaction.head.generation
-
-    def set_generation(self, generation: str) -> None:
-        """Store the stream's generation, durably."""
-        with connections.translated(self.path):
-            self._connection.execute(sql.query("meta_generation"), (generation,))
-        self._transaction.head.generation = generation
+        return self._transaction.committed.generation
 
     def position(self) -> Position | None:
         """Return the position of the state; None: it holds nothing."""
-        return self._transaction.head.position() if self.database else None
+        head = self._transaction.committed
+        return head.position() if head.database else None
 
     def state_digest(self) -> str:
         """Return the sum of the digests of all objects, hexadecimal."""
-        return log.state_digest_text(self._transaction.head.state_digest)
+        return log.state_digest_text(self._transaction.committed.state_digest)
+
+    def base(self) -> tuple[int, bytes]:
+        """Return sequence and digest before the first entry that is kept."""
+        head = self._transaction.committed
+        return head.base_seq, head.base_digest
+
+    def oldest(self) -> int:
+        """Return the sequence of the first entry that is kept, or that will be the next."""
+        return self._transaction.committed.base_seq + 1
 
     # Commands.
 
@@ -239,7 +243,7 @@ class Datastore:
             in_doubt = self._transaction.rollback()
             kind = errors.Unknown if in_doubt else errors.Unavailable
             told = kind(why.message, field=why.field, hint=why.hint)
-        return Outcome(codec.encode({"error": told.body()}), self._transaction.head.seq)
+        return Outcome(codec.encode({"error": told.body()}), self._transaction.committed.seq)
 
     def append(self, ops: Iterable[Op], *, actor: str, now: datetime) -> None:
         """Commit ops that no command asked for, such as the first token."""
@@ -251,6 +255,12 @@ class Datastore:
         """Begin a new epoch at the current position, durably."""
         with self._transaction.writing(self.path):
             self._transaction.begin_epoch(epoch)
+
+    def set_generation(self, generation: str) -> None:
+        """Store the stream's generation, durably."""
+        with self._transaction.writing(self.path):
+            self._connection.execute(sql.query("meta_generation"), (generation,))
+            self._transaction.head.generation = generation
 
     # Replication.
 
@@ -314,14 +324,6 @@ class Datastore:
         """Return the chain's digest at `seq`; None: it is not kept, or not there yet."""
         with connections.translated(self.path):
             return oplog.digest_at(self._connection, self.base(), seq)
-
-    def base(self) -> tuple[int, bytes]:
-        """Return sequence and digest before the first entry that is kept."""
-        return self._transaction.head.base_seq, self._transaction.head.base_digest
-
-    def oldest(self) -> int:
-        """Return the sequence of the first entry that is kept, or that will be the next."""
-        return self._transaction.head.base_seq + 1
 
     def prune(
         self, now: datetime, max_age: timedelta, keep_entries: int, keep_from_seq: int | None = None

@@ -18,8 +18,8 @@ VALUES (1, ?, ?, ?, ?, ?, ?, ?);
 UPDATE meta SET epoch = ?, seq = ?, digest = ?, state_digest = ?;
 
 -- name: meta_load
--- Everything that a snapshot decides.
-UPDATE meta SET database = ?, epoch = ?, seq = ?, digest = ?, state_digest = ?,
+-- Everything that a snapshot decides; the stream of the log before is not this log's.
+UPDATE meta SET generation = '', database = ?, epoch = ?, seq = ?, digest = ?, state_digest = ?,
                 base_seq = ?, base_digest = ?;
 
 -- name: meta_base

@@ -30,12 +30,14 @@ class Transaction:
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Read the head; no transaction is open.
 
+        `head` is what the open transaction makes of `committed`, which other threads may look at.
         `written` are the first entries of the last transaction: they are published next, and
         reading them back would cost more than writing them did.
         """
         self.connection = connection
         self.view = View(connection)
         self.head = meta.read(connection)
+        self.committed = replace(self.head)
         self.lineage = meta.read_lineage(connection)
         self.written: list[Record] = []
         self._entries: list[tuple[int, int, bytearray, bytearray]] = []
@@ -156,6 +158,7 @@ class Transaction:
         except sqlite3.Error as error:
             self._in_doubt = connections.may_be_kept(error)
             raise
+        self.committed = replace(self.head)
 
     def rollback(self) -> bool:
         """End the transaction as if it had not been; return whether it may have been kept."""
@@ -174,6 +177,7 @@ class Transaction:
         self.written.clear()
         self.view.forget()
         self.head = meta.read(self.connection)
+        self.committed = replace(self.head)
         self.lineage = meta.read_lineage(self.connection)
 
     def _read_data_version(self) -> int:

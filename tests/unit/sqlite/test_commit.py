@@ -299,6 +299,20 @@ def test_a_programming_error_undoes_the_group(datastore, failing):
     assert codes(commit(datastore, request(create_peer(1), "r1"))) == ["ok"]
 
 
+def test_nobody_sees_a_position_before_it_is_committed(datastore):
+    """Other threads look at position, state digest and base while a group is decided."""
+    seen = set()
+    before = datastore.position(), datastore.state_digest()
+    crash.install(lambda _: seen.add((datastore.position(), datastore.state_digest())))
+    try:
+        commit(datastore, request(create_peer(1)), request(create_peer(2)))
+    finally:
+        crash.install(None)
+
+    assert seen == {before, (datastore.position(), datastore.state_digest())}
+    assert datastore.position().seq == 4
+
+
 def sqlite_error(name):
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorname = name
