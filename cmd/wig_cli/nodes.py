@@ -8,7 +8,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from wig import errors
 from wig_cli import arguments, forever, settings
 
 
@@ -17,13 +16,19 @@ def datastore(parser: argparse.ArgumentParser) -> None:
     arguments.describe(
         parser, run_datastore, daemon=True, common=arguments.COMMON,
         help="run a primary, or a follower of another datastore",
-        text="Without --follow it is the primary: the one writer. Make its database with wig init.",
+        text="Without --follow it is the primary: the one writer. wig init makes its database;"
+        "\na follower's is made when it is not there.",
         examples=(
             "wig datastore --db /var/lib/wig/wig.db --name primary",
+            "wig datastore --db /var/lib/wig/paris.db --name paris --follow primary@hub",
         ),
     )  # fmt: skip
     parser.set_defaults(local_file=None)
     settings.add(parser, "db", "name", "follow", "domain")
+    parser.add_argument(
+        "--replace", action="store_true",
+        help="give up what is there for another database: the upstream's, or this one",
+    )  # fmt: skip
 
 
 def gateway(parser: argparse.ArgumentParser) -> None:
@@ -61,10 +66,7 @@ def gateway_options(options: argparse.Namespace, name: str) -> Any:
 
 def run_datastore(options: argparse.Namespace) -> int:
     """Serve a database until told to stop."""
-    if options.follow:
-        raise errors.Unsupported(
-            "--follow: followers come with a later version", hint="gateways can follow the primary"
-        )
+    upstream, _, upstream_domain = (options.follow or "").partition("@")
     node = import_module("bridge.node")
     forever.run(
         node.run_datastore(
@@ -73,6 +75,9 @@ def run_datastore(options: argparse.Namespace) -> int:
                 name=arguments.needed(options, "name"),
                 bus=_bus(options, options.name),
                 domain=options.domain,
+                upstream=upstream,
+                upstream_domain=upstream_domain or None,
+                replace=options.replace,
             )
         )
     )

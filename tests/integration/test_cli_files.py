@@ -259,6 +259,29 @@ def test_a_second_primary_of_the_same_name_is_turned_away(run, db, bus, tmp_path
     assert done.err.splitlines()[-2].startswith("wig: ")
 
 
+def test_a_follower_has_what_the_primary_has(run, db, bus, tmp_path):
+    """`wig datastore --follow` makes its database, keeps up, and can be verified."""
+    env, copy = environment(tmp_path / "state"), tmp_path / "copy.db"
+    serve = [*WIG, "datastore", "--db", str(db), "--name", "one", *bus[:4]]
+    follow = [*WIG, "datastore", "--db", str(copy), "--name", "two", "--follow", "one", *bus[:4]]
+    with subprocess.Popen(serve, env=env) as primary, subprocess.Popen(follow, env=env) as follower:
+        eventually_sync(lambda: run("status", *bus).code == 0, "the primary to serve", 20)
+        run("interface", "create", "wg0", "--address", "10.0.0.1/24", *bus)
+
+        def lags():
+            nodes = run("status", "--output", "json", *bus).document["nodes"]
+            return {node["name"]: node["lag_entries"] for node in nodes}
+
+        eventually_sync(lambda: lags() == {"one": 0, "two": 0}, "the follower to keep up", 20)
+        for process in (follower, primary):
+            process.send_signal(signal.SIGTERM)
+        codes = [process.wait(20) for process in (follower, primary)]
+
+    first, second = (run("verify", str(path), "--output", "json").document for path in (db, copy))
+    assert codes == [0, 0]
+    assert second["position"] == first["position"]
+
+
 def test_ctrl_c_ends_a_command_quietly(tmp_path):
     """No traceback, and the exit code that shells expect."""
     with Up(tmp_path / "state", "--no-gateway") as up, subprocess.Popen(
