@@ -45,6 +45,8 @@ class FollowerOptions:
     """Of the sink's state; None: it does not know. In the sink's thread."""
     below: Callable[[], tuple[wire.Report, ...]] = tuple
     """What this node's own downstreams report."""
+    problems: Callable[[], tuple[str, ...]] = tuple
+    """What the sink could not do with what it has, in the words of `wig status`."""
     changed: Callable[[], None] = _nothing
     """Called on the event loop when the sink has moved."""
     loaded: Callable[[], None] = _nothing

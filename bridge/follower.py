@@ -82,6 +82,19 @@ class Follower:
             await asyncio.sleep(TICK_S)
             self._tick()
 
+    def root(self) -> replication.Root | None:
+        """Return what is known of the root, as this downstream tells it on."""
+        return self.replica.upstream.root(self._now())
+
+    def confirmed(self) -> bool:
+        """Say whether it has reached the head of a root that is still heard."""
+        return self.replica.confirmed(self._now())
+
+    @property
+    def why(self) -> str:
+        """Why it does not follow now; empty: it does, or is about to."""
+        return self.replica.why
+
     def report(self) -> wire.Report:
         """Return what it says of itself."""
         replica, me, now = self.replica, self._options.me, self._now()
@@ -97,7 +110,10 @@ class Follower:
             root_age_s=round(root.age_s, 3) if root else None,
             behind_s=round(now - self._at_head, 3) if self._at_head is not None else None,
             phase=replica.phase.value,
-            problems=(replica.alert.message,) if replica.alert else (),
+            problems=(
+                *((replica.alert.message,) if replica.alert else ()),
+                *self._options.problems(),
+            ),
             nodes=self._options.below(),
         )
 

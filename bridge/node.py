@@ -6,7 +6,7 @@ ended it otherwise; `supervisor.exit_code` turns that into the program's exit co
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,10 @@ from typing import Never, Protocol
 
 import wig
 from bridge import connection, subjects, supervisor
+from bridge.connection import Connection
 from bridge.downstream import FollowerOptions
 from bridge.follower import Follower
+from bridge.follower_datastore import FollowerDatastore
 from bridge.options import Options
 from bridge.primary import INSTANCE_BYTES, Primary
 from bridge.source import Me
@@ -24,23 +26,32 @@ from bridge.worker import Worker
 from wig import errors
 from wig.log import Position
 from wig.ports import Sink
+from wig.sqlite import initialise
 from wig.sqlite.datastore import Datastore
 
 FAULT_CHECK_S = 1.0
+PROBLEMS_MAX = 10  # in one report; there may be as many as peers
 
 BUS_S_MAX = 30.0  # for the server to come up beside us, at a boot; then the unit tries again
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatastoreOptions:
-    """A primary datastore."""
+    """A datastore: the primary, or a follower of another one."""
 
     db: Path
+    """Of a primary: made by `wig init`. Of a follower: made when it is not there."""
     name: str
     """Of the node; downstreams follow it by this."""
     bus: Options
     domain: str | None = None
     """Of the JetStream that has the stream; None: the connection's."""
+    upstream: str = ""
+    """The name of the node to follow; empty: this is the primary."""
+    upstream_domain: str | None = None
+    """Of the upstream's JetStream; None: as the upstream says."""
+    replace: bool = False
+    """Give up the database for the upstream's, or the streams of another one under this name."""
 
 
 async def run_datastore(
@@ -49,7 +60,7 @@ async def run_datastore(
     stop: asyncio.Event | None = None,
     ready: Callable[[], None] | None = None,
 ) -> None:
-    """Serve a database until told to stop; `ready` is called when the first command may come."""
+    """Serve a database until told to stop; `ready` is called when the first request may come."""
     async with AsyncExitStack() as stack:
         services = await datastore(stack, options, ready=ready)
         await supervisor.run(services, stop=stop)
@@ -59,14 +70,47 @@ async def datastore(
     stack: AsyncExitStack, options: DatastoreOptions, *, ready: Callable[[], None] | None = None
 ) -> dict[str, Service]:
     """Return the services of a datastore; `stack` closes what they need."""
-    store = stack.enter_context(closing(Datastore.open(options.db)))
+    store = stack.enter_context(closing(_opened(options)))
     bus = await stack.enter_async_context(connection.opened(options.bus, wait_s=BUS_S_MAX))
-    primary = stack.enter_context(
-        closing(Primary(store, bus, node=options.name, domain=options.domain))
-    )
+    it = _follower(store, bus, options) if options.upstream else _primary(store, bus, options)
+    stack.enter_context(closing(it))
     if ready is not None:
-        primary.on_serving(ready)
-    return {"bus": bus.run, **primary.services()}
+        it.on_serving(ready)
+    return {"bus": bus.run, **it.services()}
+
+
+def _opened(options: DatastoreOptions) -> Datastore:
+    if options.upstream and not options.db.exists():
+        initialise.init_empty(options.db)
+    return Datastore.open(options.db)
+
+
+def _primary(store: Datastore, bus: Connection, options: DatastoreOptions) -> Primary:
+    return Primary(store, bus, node=options.name, domain=options.domain)
+
+
+def _follower(store: Datastore, bus: Connection, options: DatastoreOptions) -> FollowerDatastore:
+    return FollowerDatastore(
+        store,
+        bus,
+        node=options.name,
+        upstream=options.upstream,
+        upstream_domain=options.upstream_domain,
+        domain=options.domain,
+        replace=options.replace,
+    )
+
+
+class Quarantined(Protocol):
+    """An object that is not on the host as it should be (`wig.linux.quarantine`)."""
+
+    @property
+    def subject(self) -> str:
+        """What it is about."""
+
+    @property
+    def reason(self) -> str:
+        """What the host says."""
 
 
 class GatewaySink(Sink, Protocol):
@@ -80,6 +124,9 @@ class GatewaySink(Sink, Protocol):
 
     def state_digest(self) -> str:
         """Return the digest of the state."""
+
+    def quarantine(self) -> Sequence[Quarantined]:
+        """Return what cannot be put on the host."""
 
     def fault(self) -> BaseException | None:
         """Return why it does not look after its devices any more; None: it does."""
@@ -129,6 +176,7 @@ async def gateway(
     stack.callback(sink.close, down=options.down_on_exit)
     worker = stack.enter_context(closing(Worker("gateway")))
     bus = await stack.enter_async_context(connection.opened(options.bus, wait_s=BUS_S_MAX))
+    problems: tuple[str, ...] = ()
     follower = Follower(
         bus,
         sink,
@@ -141,14 +189,28 @@ async def gateway(
             database=sink.database,
             floor=sink.device_position,
             state_digest=sink.state_digest,
+            problems=lambda: problems,
         ),
     )
 
     async def watch() -> Never:
-        """End the program when the sink's own thread has ended: only a restart helps."""
+        """Report what the host refuses; raise if nothing looks after it: only a restart helps."""
+        nonlocal problems
         while True:
             await asyncio.sleep(FAULT_CHECK_S)
             if (fault := sink.fault()) is not None:
                 raise errors.Unusable("gateway: nothing looks after its devices") from fault
+            # In the sink's thread: it may be busy for long, and the event loop must not wait.
+            found = _told(await worker.call(sink.quarantine))
+            if found != problems:
+                problems = found
+                follower.reporter.changed()
 
     return {"gateway bus": bus.run, "gateway": follower.run, "gateway device": watch}
+
+
+def _told(found: Sequence[Quarantined]) -> tuple[str, ...]:
+    """Return the first problems as text, and how many there are besides."""
+    told = tuple(f"{one.subject}: {one.reason}" for one in found[:PROBLEMS_MAX])
+    more = len(found) - len(told)
+    return (*told, f"and {more} more") if more else told

@@ -91,16 +91,17 @@ class Ownership:
 
     def __init__(
         self, bus: Connection, store: Store, writer: Worker, streams: Streams, *, node: str,
-        instance: str,
+        instance: str, follows: bool = False,
     ) -> None:  # fmt: skip
-        """`store` is used in `writer`'s thread only."""
+        """`store` is used in `writer`'s thread only; `follows`: it is a copy of another node's."""
         self._bus = bus
         self._store = store
         self._writer = writer
         self._streams = streams
         self._node = node
         self._instance = instance
-        self._machine = owner.Owner(instance)
+        self._follows = follows
+        self._machine = owner.Owner(instance, follows=follows)
         self._first = 0
         self.generation = ""
         """Of the stream; empty: there is none yet."""
@@ -110,8 +111,7 @@ class Ownership:
     async def open(self) -> Start:
         """Get hold of the stream at the start; raise `Fenced` if somebody else has it."""
         await self._bus.wait_up()
-        await self._check_alone()
-        self._machine = owner.Owner(self._instance)
+        self._machine = owner.Owner(self._instance, follows=self._follows)
         self.generation = self._store.generation
         others = await self._surely(lambda: self._streams.others(self.generation))
         return await self._settle(owner.Opened(self.generation, await self._log(), bool(others)))
@@ -120,8 +120,13 @@ class Ownership:
         """Find out where the stream is, after a doubt; raise `Fenced` if it is not ours."""
         return await self._settle(owner.Doubted())
 
-    async def _check_alone(self) -> None:
+    async def replaced(self) -> Start:
+        """Begin a new stream for a log that a snapshot replaced; raise `Fenced` like `recover`."""
+        return await self._settle(owner.Replaced())
+
+    async def check_alone(self) -> None:
         """Raise `Fenced` if another instance of this node is alive."""
+        await self._bus.wait_up()
         subject = subjects.node(self._node, self._bus.options.identity, "status")
         try:
             message = await self._bus.request(subject, b"{}", timeout_s=ALONE_S)

@@ -1,41 +1,33 @@
 """The primary: the one writer of a database, with everything that serves it on the bus.
 
-Called by `node`, which runs its `services` together. It is the source that its downstreams
-follow.
+Called by `node`, which runs its `services` together. What it has in common with a follower is in
+`datastore`; here is what only the root of a tree does: take commands.
 """
 
 import asyncio
 import logging
 import secrets
 from collections.abc import Callable
-from functools import partial
+from datetime import UTC, datetime
 from typing import Never
 
 import wig
 from bridge import subjects
 from bridge.api import Api, Take
-from bridge.attach import Attachments
-from bridge.beacon import Beacons
 from bridge.commands import Commands
 from bridge.connection import Connection
-from bridge.publisher import Publisher
-from bridge.queries import QUERIES, Queries
-from bridge.reports import Reports
-from bridge.snapshots import Snapshots
-from bridge.source import Me, StreamName
-from bridge.status import Status
+from bridge.datastore import DatastoreNode
+from bridge.source import Me
 from bridge.supervisor import Service
-from bridge.worker import Worker
+from bridge.wire import NodeStatus
 from wig.commands import DECODE
-from wig.replication import Root, Serving
+from wig.replication import Root
 from wig.sqlite.datastore import Datastore
-from wig.sqlite.reader import Reader
 
 logger = logging.getLogger(__name__)
 
 INSTANCE_BYTES = 8
 FINISH_S = 1.0  # for what is committed to be published and answered, when the node stops
-TEND_S = 30.0  # between two looks at what the stream still has
 NOUNS = ("interface", "peer", "token", "log", "node")
 """What the primary is asked about; `session` is answered by another process."""
 
@@ -54,37 +46,18 @@ class Primary:
             role="primary",
         )
         self._bus = bus
-        self._datastore = datastore
-        self._domain = domain
+        self._started = datetime.now(UTC)
         self._on_serving: list[Callable[[], None]] = []
-        self._writer = Worker("writer")
-        self._reading = Worker("reader")
-        self._reader = datastore.reader()
-        self.publisher = Publisher(
-            bus, datastore, self._writer, node=node, instance=self.me.instance, domain=domain
-        )
-        self.commands = Commands(bus, datastore, self._writer, self.publisher)
-        self.queries = Queries(bus, self._reader, self._reading)
-        self.reports = Reports(bus, node)
-        self.attachments = Attachments(bus, node, self, self.reports)
-        self.snapshots = Snapshots(bus, node, self, self.attachments)
-        self.beacons = Beacons(bus, self.me, self)
-        self.publisher.on_accepted(lambda _: self.beacons.changed())
-        self.status = Status(bus, self.me, self.publisher, self.reports)
+        self.node = DatastoreNode(bus, datastore, self.me, self, domain=domain)
+        self.publisher = self.node.publisher
+        self.commands = Commands(bus, datastore, self.node.writer, self.publisher)
 
     def services(self) -> dict[str, Service]:
         """Return the parts to run, each after those that it needs."""
-        return {
-            "publisher": self.publisher.run,
+        return self.node.services() | {
             "commands": self.commands.run,
             "answers": self.commands.answers.run,
-            "queries": self.queries.run,
-            "reports": self.reports.run,
-            "attach": self._when_ready(self.attachments.run),
-            "snapshots": self._when_ready(self.snapshots.run),
-            "beacons": self._when_ready(self.beacons.run),
-            "tend": self._when_ready(self._tend),
-            "api": self._when_ready(self._serve),
+            "api": self._serve_when_ready,
         }
 
     def on_serving(self, callback: Callable[[], None]) -> None:
@@ -93,79 +66,62 @@ class Primary:
 
     def close(self) -> None:
         """End the threads; the datastore stays open, for whoever opened it."""
-        self._writer.close()
-        self._reading.close()
-        self._reader.close()
+        self.node.close()
 
-    def _when_ready(self, service: Service) -> Service:
-        async def run() -> Never:
-            await self.publisher.ready.wait()
-            await service()
-            raise AssertionError("a service never ends")
-
-        return run
+    async def _serve_when_ready(self) -> Never:
+        await self.publisher.ready.wait()
+        await self._serve()
+        raise AssertionError("a service never ends")
 
     async def _serve(self) -> Never:
         """Take requests; at the end, give those that were taken a moment to be answered."""
-        reads: dict[str, Take] = dict.fromkeys(QUERIES, self.queries.take)
-        status = self.status.take
         writes: dict[str, Take] = dict.fromkeys(DECODE, self.commands.take)
-        everybody = Api(self._bus, writes | reads | {"node.status": status})
-        node = Api(self._bus, reads | {"status": status})
+        status: dict[str, Take] = {"node.status": self.node.status.take}
+        everybody = Api(self._bus, writes | self.node.reads() | status)
+        mine: Api | None = None
         try:
             await everybody.open(subjects.api_of, NOUNS)
-            await node.open(partial(subjects.node_of, self.me.node), (*QUERIES, "status"))
+            mine = await self.node.open_api({})
             logger.info("serving", extra={"node": self.me.node, "instance": self.me.instance})
             for callback in self._on_serving:
                 callback()
             await asyncio.get_running_loop().create_future()
         finally:
             await everybody.close()
-            await node.close()
+            if mine is not None:
+                await mine.close()
             await self.commands.finish(FINISH_S)
         raise AssertionError("unreachable: nobody completes that future")
 
-    async def _tend(self) -> Never:
-        """Learn what the stream has lost to its size limit."""
-        while True:
-            await asyncio.sleep(TEND_S)
-            await self.publisher.look()
+    # -- what it knows of the root, which it is
 
-    # -- the source of downstreams
-
-    def serving(self) -> Serving | None:
-        """Return where the stream is; None: there is none yet."""
+    def root(self) -> Root | None:
+        """Return where the stream is; None: it has none yet."""
         published = self.publisher.published
-        if published is None or not self.publisher.generation:
+        if published is None:
             return None
-        return Serving(
-            node=self.me.node,
-            database=self._datastore.database,
-            position=published.position,
-            state_digest=published.state_digest,
-            lineage=self._datastore.lineage,
-            oldest=self.publisher.first,
-            root=Root(
-                epoch=published.position.epoch,
-                seq=published.position.seq,
-                age_s=0.0,
-                path=(self.me.node,),
-            ),
-            confirmed=True,
+        position = published.position
+        return Root(epoch=position.epoch, seq=position.seq, age_s=0.0, path=(self.me.node,))
+
+    def confirmed(self) -> bool:
+        """Say yes: nobody knows more."""
+        return True
+
+    def status(self) -> NodeStatus:
+        """Return its own line."""
+        publisher = self.publisher
+        problems = publisher.ownership.problems
+        if publisher.stuck:
+            problems = (*problems, "the stream does not take entries")
+        return NodeStatus(
+            name=self.me.node,
+            role=self.me.role,
+            version=self.me.version,
+            instance=self.me.instance,
+            head=publisher.head,
+            lag_entries=publisher.backlog,
+            since=self._started,
+            seen=datetime.now(UTC),
+            position=publisher.published.position if publisher.published else None,
+            problems=problems,
         )
-
-    def stream(self) -> StreamName | None:
-        """Return the stream; None: there is none yet."""
-        if not self.publisher.generation:
-            return None
-        name = subjects.stream(self.me.node, self.publisher.generation)
-        return StreamName(name, self._domain)
-
-    async def digest_at(self, seq: int) -> str | None:
-        """Return the chain's digest at `seq`; None: not known."""
-        digest = await self._writer.call(self._datastore.digest_at, seq)
-        return digest.hex() if digest is not None else None
-
-    def reader(self) -> Reader:
-        """Return a new reader, for the thread that calls."""
-        return self._datastore.reader()

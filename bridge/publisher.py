@@ -1,12 +1,14 @@
 """The publisher: brings the log into the stream, and keeps it there.
 
-Called by the primary. `ownership` gets hold of the stream; then this sends entries, many at a
-time, without waiting for one before the next: each is accepted only right after the one before,
-so the answer to the last of a group speaks for all of them. A refusal, a missing answer, or a
-lost connection is a doubt: it looks at the stream again, and goes on from what is there.
+Called by every datastore, primary or follower. `ownership` gets hold of the stream; then this
+sends entries, many at a time, without waiting for one before the next: each is accepted only right
+after the one before, so the answer to the last of a group speaks for all of them. A refusal, a
+missing answer, or a lost connection is a doubt: it looks at the stream again, and goes on from
+what is there.
 
 Entries come from the writer as they are committed (`committed`), or, when the stream is behind,
-out of the database.
+out of the database. A follower's log may also be replaced by a snapshot (`replaced`): then a new
+stream begins.
 """
 
 import asyncio
@@ -42,14 +44,19 @@ class Publisher:
 
     def __init__(
         self, bus: Connection, store: Store, writer: Worker, *, node: str, instance: str,
-        domain: str | None = None,
+        domain: str | None = None, follows: bool = False,
     ) -> None:  # fmt: skip
-        """`instance` is random per process start; `store` is used in `writer`'s thread only."""
+        """`instance` is random per process start; `store` is used in `writer`'s thread only.
+
+        `follows`: the log is a copy of another node's.
+        """
         self._bus = bus
         self._store = store
         self._writer = writer
         self._streams = Streams(bus, node, instance, domain=domain)
-        self.ownership = Ownership(bus, store, writer, self._streams, node=node, instance=instance)
+        self.ownership = Ownership(
+            bus, store, writer, self._streams, node=node, instance=instance, follows=follows
+        )
         self._outbox: Outbox | None = None
         self._fresh: deque[Sequence[Record]] = deque()
         self._heads: deque[Head] = deque()
@@ -62,6 +69,9 @@ class Publisher:
         """The last entry of the stream when publishing began again."""
         self._failures = 0
         """How often in a row it began again in vain."""
+        self._replaced = False
+        self.alone = asyncio.Event()
+        """Set once no other instance of this node has answered; until then it must be silent."""
         self.ready = asyncio.Event()
         """Set once the stream is ours; until then nothing may be committed."""
         self.accepted = 0
@@ -93,6 +103,22 @@ class Publisher:
         if records and self.backlog <= FRESH_ENTRIES_MAX:
             self._fresh.append(records)
         self._wake.set()
+
+    def begun(self, head: Head) -> None:
+        """Take the begin of a new epoch, which has no entry yet."""
+        self._heads.append(head)
+        if self._outbox is not None:
+            self._accepted(self.accepted)
+
+    def replaced(self) -> None:
+        """Take note that a snapshot has replaced the log: nothing of it is in a stream yet."""
+        self._stop_sending()
+        self.ready.clear()
+        self.published = None
+        self._heads.clear()
+        self._head = self.accepted = 0
+        self._progress_s = self._now()
+        self._replaced = True
 
     @property
     def head(self) -> int:
@@ -128,10 +154,18 @@ class Publisher:
         Raises `Fenced` when another instance runs or has taken the stream.
         """
         self._stop_sending()
+        await self.ownership.check_alone()
+        self.alone.set()
+        while await self._writer.call(self._store.position) is None:
+            await self._wait_for_more()  # for a follower's first snapshot
+        self._replaced = False
         self._begin(await self.ownership.open())
         while True:
             outbox = self._outbox
-            if outbox is None:
+            if self._replaced:
+                self._replaced = False
+                self._begin(await self.ownership.replaced())
+            elif outbox is None:
                 await self._pause()
                 self._begin(await self.ownership.recover())
             elif outbox.sent < self._head and outbox.under_way < UNDER_WAY_MAX:
@@ -148,11 +182,11 @@ class Publisher:
         self._failures += 1
 
     def _begin(self, start: Start) -> None:
+        if self._replaced:
+            return  # meanwhile: `start` is of the log before
         self.first = start.first
         self._head = max(self._head, start.head.position.seq)
-        # What was committed before belongs to an epoch that may be over.
-        later = [head for head in self._heads if head.position.seq > start.head.position.seq]
-        self._heads = deque([start.head, *later])
+        self._heads = deque([start.head, *self._later_than(start.head)])
         self._outbox = Outbox(
             self._bus,
             self._streams.subject(self.ownership.generation),
@@ -160,12 +194,19 @@ class Publisher:
             digest=start.digest,
             epoch_at=lambda seq: log.epoch_at(self._store.lineage, seq),
             accepted=self._accepted,
-            doubt=self._doubt,
+            doubt=self.doubt,
         )
         self._resumed = start.after
         self.ready.set()
         logger.info("publishing", extra={"after": start.after, "head": self._head})
         self._accepted(start.after)
+
+    def _later_than(self, head: Head) -> list[Head]:
+        """Return what was committed after `head`, and not what belongs to an epoch that is over."""
+        known = [*([self.published] if self.published else []), *self._heads]
+        if head in known:
+            return known[known.index(head) + 1 :]
+        return [one for one in known if one.position.seq > head.position.seq]
 
     async def _send(self, outbox: Outbox) -> None:
         while self._fresh and self._fresh[0][-1].seq <= outbox.sent:
@@ -181,15 +222,19 @@ class Publisher:
             await self._bus.room()
 
     async def _wait(self, outbox: Outbox) -> None:
-        self._wake.clear()
-        try:
-            async with asyncio.timeout(CHECK_S):
-                await self._wake.wait()
-        except TimeoutError:
-            if outbox.waits_s() > ANSWER_S_MAX:
-                self._doubt("the stream does not answer")
+        if not await self._wait_for_more() and outbox.waits_s() > ANSWER_S_MAX:
+            self.doubt("the stream does not answer")
 
-    def _doubt(self, reason: str) -> None:
+    async def _wait_for_more(self) -> bool:
+        """Say whether something happened soon."""
+        self._wake.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CHECK_S):
+                return await self._wake.wait()
+        return False
+
+    def doubt(self, reason: str) -> None:
+        """Look at the stream before anything more is sent."""
         logger.warning("publishing is in doubt", extra={"reason": reason})
         self._stop_sending()
 

@@ -1,16 +1,18 @@
-"""The status of a node, and of those that follow it. Called by nodes."""
+"""The status of a node, and of all below it in the tree. Called by datastores."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
 
 from bridge import frames, wire
 from bridge.connection import Connection
-from bridge.publisher import Publisher
-from bridge.reports import Known, Reports
-from bridge.source import Me
+from bridge.reports import Reports
 from bridge.wire import NodeStatus, Report
 from wig import codec, errors
 from wig.codec import Value
+from wig.log import Position
 
 SILENT_S = 10.0  # five reports of a downstream that did not come
 STALE_S = 5.0  # five beacons that did not reach it
@@ -26,13 +28,11 @@ _decode = codec.decoder(_Nothing)
 class Status:
     """Answers what is known of all nodes."""
 
-    def __init__(self, bus: Connection, me: Me, publisher: Publisher, reports: Reports) -> None:
-        """All of the same node."""
+    def __init__(self, bus: Connection, mine: Callable[[], NodeStatus], reports: Reports) -> None:
+        """`mine` returns this node's own line: `head` and `position` are what others lag behind."""
         self._bus = bus
-        self._me = me
-        self._publisher = publisher
+        self._mine = mine
         self._reports = reports
-        self._started = datetime.now(UTC)
         self._first_heard: dict[str, datetime] = {}
 
     def take(self, identity: str, verb: str, payload: bytes, reply: str) -> None:
@@ -46,60 +46,64 @@ class Status:
         self._bus.send(frames.message(reply, body))
 
     def nodes(self) -> list[NodeStatus]:
-        """Return this node first, then all below it."""
-        found = [self._mine()]
-        for known in self._reports.known():
-            self._add(found, known.report, known)
+        """Return this node first, then all below it, each before those that follow it."""
+        mine = self._mine()
+        found = [mine]
+        for report in self.below():
+            self._add(found, report, mine)
         return found
 
-    def _mine(self) -> NodeStatus:
-        publisher = self._publisher
-        problems = publisher.ownership.problems
-        if publisher.stuck:
-            problems = (*problems, "the stream does not take entries")
-        return NodeStatus(
-            name=self._me.node,
-            role=self._me.role,
-            version=self._me.version,
-            instance=self._me.instance,
-            head=publisher.head,
-            lag_entries=publisher.backlog,
-            since=self._started,
-            seen=datetime.now(UTC),
-            position=publisher.published.position if publisher.published else None,
-            problems=problems,
+    def below(self) -> tuple[Report, ...]:
+        """Return what those that follow this node last said, with its age."""
+        now = asyncio.get_running_loop().time()
+        return tuple(
+            replace(known.report, age_s=known.report.age_s + now - known.heard_at)
+            for known in self._reports.known()
         )
 
-    def _add(self, found: list[NodeStatus], report: Report, known: Known) -> None:
+    def _add(
+        self, found: list[NodeStatus], report: Report, mine: NodeStatus, silent_s: float = 0.0
+    ) -> None:
+        """Add a node and those below it; `silent_s` is the age of the report that carried it."""
         now = datetime.now(UTC)
-        silent_s = asyncio.get_running_loop().time() - known.heard_at
-        problems = report.problems
-        if silent_s > SILENT_S:
-            problems = (*problems, f"not heard of for {silent_s:.0f} s")
-        elif report.root_age_s is not None and report.root_age_s > STALE_S:
-            problems = (*problems, f"has not heard the primary for {report.root_age_s:.0f} s")
+        silent_s += report.age_s
+        since = self._first_heard.setdefault(report.instance, now)
+        lag_entries = _lag(report.position, mine)
+        lag_s = 0.0
+        if lag_entries:
+            known_s = report.behind_s
+            lag_s = (now - since).total_seconds() if known_s is None else known_s + silent_s
         found.append(
             NodeStatus(
                 name=report.node,
                 role=report.role,
                 version=report.version,
                 instance=report.instance,
-                head=self._publisher.head,
-                lag_entries=self._lag(report),
-                since=self._first_heard.setdefault(report.instance, now),
+                head=mine.head,
+                lag_entries=lag_entries,
+                since=since,
                 seen=now - timedelta(seconds=silent_s),
+                upstream=report.upstream,
+                lag_s=round(lag_s, 3),
+                behind_since=now - timedelta(seconds=lag_s) if lag_entries else None,
                 position=report.position,
-                problems=problems,
+                problems=_problems(report, silent_s),
             )
         )
         for below in report.nodes:
-            self._add(found, below, known)
+            self._add(found, below, mine, silent_s)
 
-    def _lag(self, report: Report) -> int:
-        """Return how many entries a node lacks; all of them, if it is in another epoch."""
-        head = self._publisher.head
-        published = self._publisher.published
-        position = report.position
-        if position is None or published is None or position.epoch != published.position.epoch:
-            return head
-        return max(0, head - position.seq)
+
+def _problems(report: Report, silent_s: float) -> tuple[str, ...]:
+    if silent_s > SILENT_S:
+        return (*report.problems, f"not heard of for {silent_s:.0f} s")
+    if report.root_age_s is not None and report.root_age_s > STALE_S:
+        return (*report.problems, f"has not heard the primary for {report.root_age_s:.0f} s")
+    return report.problems
+
+
+def _lag(position: Position | None, mine: NodeStatus) -> int:
+    """Return how many entries a node lacks; all of them, if it is in another epoch."""
+    if position is None or mine.position is None or position.epoch != mine.position.epoch:
+        return mine.head
+    return max(0, mine.head - position.seq)

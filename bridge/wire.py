@@ -146,6 +146,8 @@ class Report(Message, frozen=True, kw_only=True):
     """For how long it has not been at the root's head; 0: it is, None: never since its start."""
     phase: str = ""
     problems: tuple[str, ...] = ()
+    age_s: float = 0.0
+    """How long ago it was said, when an upstream passes it on."""
     nodes: tuple["Report", ...] = ()
     """What those that follow it say."""
 
@@ -164,6 +166,12 @@ class NodeStatus(Value, frozen=True, kw_only=True):
     """When this instance was first heard of."""
     seen: Time
     """When it was last heard of."""
+    upstream: str = ""
+    """The node that it follows; empty: it is the primary."""
+    lag_s: float = 0.0
+    """For how long it has not been at the root's head."""
+    behind_since: Time | None = None
+    """The same as a time; None: it is at the root's head."""
     position: Position | None = None
     problems: tuple[str, ...] = ()
 

@@ -151,5 +151,5 @@ async def stream_and_log(running: Running) -> tuple[list[str], list[str]]:
     in_stream = [
         str(await streams.digest(generation, seq)) for seq in range(seen.first, seen.last + 1)
     ]
-    records = found._datastore.records(seen.first - 1, 1_000_000)
+    records = found.node.datastore.records(seen.first - 1, 1_000_000)
     return in_stream, [record.digest.hex() for record in records]

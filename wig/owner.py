@@ -11,8 +11,11 @@ anything is published.
                 └── gone, or not our past ──▶ begin a new stream, in a new epoch
                                                     └── somebody else's ──▶ stop
 
+A follower's log is a copy. Where a primary would begin a new epoch, it only begins a new stream:
+its upstream decides what is true. A snapshot replaces its log, and so its stream (`Replaced`).
+
 **Invariant:** nothing is published to a stream that differs from the log, or that carries another
-instance's subject.
+instance's subject. **Invariant:** a follower never begins an epoch.
 """
 
 from typing import NamedTuple, assert_never
@@ -79,7 +82,11 @@ class Doubted(NamedTuple):
     """An entry was refused or not acknowledged in time, or the connection broke."""
 
 
-Event = Opened | Found | Gone | Compared | Begun | Doubted
+class Replaced(NamedTuple):
+    """A snapshot has replaced the log: the stream is of another past."""
+
+
+Event = Opened | Found | Gone | Compared | Begun | Doubted | Replaced
 
 
 # -- what to do
@@ -133,9 +140,12 @@ Actions = tuple[Action, ...]
 class Owner:
     """One process's relation to its stream. It asks for one thing at a time."""
 
-    def __init__(self, instance: str) -> None:
-        """`instance` is random per process start."""
+    def __init__(self, instance: str, *, follows: bool = False) -> None:
+        """`instance` is random per process start; `follows`: the log is a copy of another's."""
         self._instance = instance
+        self._follows = follows
+        self._replaced = False
+        """Whether the stream is of a log that was replaced."""
         self._displaced = ""
         self._claimed = False
         """Whether the stream has been ours in this process: from then on, what does not fit is
@@ -161,10 +171,14 @@ class Owner:
                 actions = self._compared(event)
             case Begun():
                 self._claimed = self._publishing = True
+                self._replaced = False
                 actions = (Retire(), Publish(event.first - 1))
             case Doubted():
                 actions = (Look(),) if self._publishing else ()  # else it is looking already
                 self._publishing = False
+            case Replaced():
+                self._replaced, self._publishing = True, False
+                actions = (Look(),)  # somebody may have taken the old stream meanwhile
             case _:
                 assert_never(event)
         return actions
@@ -173,13 +187,13 @@ class Owner:
         if event.generation:
             return (Claim(),)
         # Never published, unless this is an old copy of a database that was: then streams exist.
-        return (_begin(event.log, mint=event.strangers),)
+        return (self._begin(event.log, mint=event.strangers),)
 
     def _gone(self, event: Gone) -> Actions:
         if self._claimed and event.strangers:
             # Another primary began its own stream and deleted ours.
             return (Stop("another instance has replaced the stream"),)
-        return (_begin(event.log, mint=True),)
+        return (self._begin(event.log, mint=True),)
 
     def _claim_again(self, event: Found) -> Actions:
         if event.owner == self._instance:
@@ -193,6 +207,8 @@ class Owner:
         self._displaced = event.displaced or self._displaced
         self._found = event
         self._differs = 0
+        if self._replaced:
+            return self._unknown()
         first, last, log = event.first, event.last, event.log
         common = min(last, log.head)
         if common < log.base:
@@ -231,15 +247,16 @@ class Owner:
         assert found is not None, "judged before it was found"
         if self._claimed:
             return (Stop("the stream has entries that this node did not write"),)
-        return (_begin(found.log, mint=True, lost=(first_lost, found.last)),)
+        return (self._begin(found.log, mint=True, lost=(first_lost, found.last)),)
 
     def _unknown(self) -> Actions:
         """Act on a stream that cannot be compared to the log."""
         found = self._found
         assert found is not None, "judged before it was found"
-        return (_begin(found.log, mint=True),)
+        return (self._begin(found.log, mint=True),)
 
-
-def _begin(log: Log, *, mint: bool, lost: tuple[int, int] | None = None) -> Begin:
-    first = max(log.base, log.head - REPUBLISHED_MAX) + 1
-    return Begin(first=first, mint=mint, lost=lost)
+    def _begin(self, log: Log, *, mint: bool, lost: tuple[int, int] | None = None) -> Begin:
+        first = max(log.base, log.head - REPUBLISHED_MAX) + 1
+        if self._follows:
+            mint, lost = False, None
+        return Begin(first=first, mint=mint, lost=lost)

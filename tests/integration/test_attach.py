@@ -67,7 +67,7 @@ async def test_a_good_position_gets_a_fresh_consumer(hub, gw1):
     assert answer.continue_ is not None
     assert answer.continue_.start == hub.position.seq + 1
     assert answer.continue_.consumer == "gw1"
-    config = (await consumer(gw1, hub.it.stream()))["config"]
+    config = (await consumer(gw1, hub.it.node.stream()))["config"]
     assert config["ack_policy"] == "all"
     assert config["deliver_policy"] == "by_start_sequence"
     assert config["opt_start_seq"] == hub.position.seq + 1
@@ -79,11 +79,11 @@ async def test_every_attach_makes_the_consumer_anew(hub, gw1):
     """What the old one remembers may belong to another past."""
     body = codec.encode(request(gw1, position=hub.position))
     await ask(gw1, body)
-    first = await consumer(gw1, hub.it.stream())
+    first = await consumer(gw1, hub.it.node.stream())
 
     await ask(gw1, body)
 
-    assert (await consumer(gw1, hub.it.stream()))["created"] != first["created"]
+    assert (await consumer(gw1, hub.it.node.stream()))["created"] != first["created"]
 
 
 async def test_attaches_of_one_identity_at_once_end_in_one_consumer(hub, gw1):
@@ -93,7 +93,7 @@ async def test_attaches_of_one_identity_at_once_end_in_one_consumer(hub, gw1):
     answers = await asyncio.gather(*(ask(gw1, body) for _ in range(20)))
 
     assert all(answer.continue_ for answer in answers)
-    assert (await consumer(gw1, hub.it.stream()))["config"]["name"] == "gw1"
+    assert (await consumer(gw1, hub.it.node.stream()))["config"]["name"] == "gw1"
 
 
 async def test_a_gateway_and_a_follower_of_one_host_do_not_share_a_consumer(hub, gw1):
@@ -174,7 +174,7 @@ async def test_an_identity_in_use_is_known_after_a_restart_of_the_node(server, h
     async with downstream(server, sink) as first:
         await attached(first)
         async with replicas.bus(server, "gw1") as other:
-            hub.it.attachments._downstreams.clear()
+            hub.it.node.attachments._downstreams.clear()
 
             answer = await ask(other, codec.encode(request(other, position=hub.position)))
 
@@ -207,13 +207,13 @@ async def test_reports_tell_the_node_what_its_downstreams_have(server, hub):
         await converged(sink, hub)
 
         def reported() -> bool:
-            (known,) = hub.it.reports.known() or [None]
+            (known,) = hub.it.node.reports.known() or [None]
             return known is not None and known.report.position == hub.position
 
         await eventually(reported, "the report")
         await hub.peer()
         await eventually(reported, "the next report")
-        (known,) = hub.it.reports.known()
+        (known,) = hub.it.node.reports.known()
 
     assert known.identity == "gw1"
     assert known.report.upstream == "hub"

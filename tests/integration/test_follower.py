@@ -92,7 +92,7 @@ async def test_a_consumer_that_an_admin_deletes_is_made_again(server, hub):
     sink = StateSink()
     async with downstream(server, sink) as it, replicas.bus(server, "admin") as admin:
         await attached(it)
-        stream = hub.it.stream()
+        stream = hub.it.node.stream()
         assert stream is not None
 
         await delete(admin, f"CONSUMER.DELETE.{stream.name}.gw1")
@@ -108,7 +108,7 @@ async def test_a_stream_that_an_admin_deletes_begins_a_new_epoch(server, hub):
     async with downstream(server, sink) as it, replicas.bus(server, "admin") as admin:
         await attached(it)
         before = hub.position.epoch
-        stream = hub.it.stream()
+        stream = hub.it.node.stream()
         assert stream is not None
 
         await delete(admin, f"STREAM.DELETE.{stream.name}")
@@ -289,11 +289,11 @@ class TestRestored:
 
 async def test_retention_never_overtakes_a_downstream_that_loads(server, hub):
     """What a snapshot leads to is kept while it is loaded."""
-    datastore, worker = hub.it._datastore, hub.it._writer
+    datastore, worker = hub.it.node.datastore, hub.it.node.writer
     sink = StateSink()
     async with downstream(server, sink):
         await converged(sink, hub)
-        kept = hub.it.snapshots.oldest()
+        kept = hub.it.node.snapshots.oldest()
         assert kept is not None
         await hub.peers(500)
 

@@ -74,12 +74,12 @@ async def test_restart_goes_on_with_the_same_stream(tmp_path, server):
     async with primary(tmp_path, server) as running, admin(server) as client:
         await client.command("interface.create", create_interface())
         generation = running.primary.publisher.generation
-        epoch = running.primary.serving().position.epoch
+        epoch = running.primary.node.serving().position.epoch
     async with primary(tmp_path, server) as running, admin(server) as client:
         await create_peers(client, [1])
 
         assert running.primary.publisher.generation == generation
-        assert running.primary.serving().position.epoch == epoch
+        assert running.primary.node.serving().position.epoch == epoch
         assert await is_published(running)
 
 
@@ -116,7 +116,7 @@ async def test_wiped_stream_begins_a_new_epoch(tmp_path):
         admin(server) as client,
     ):
         await client.command("interface.create", create_interface())
-        epoch = running.primary.serving().position.epoch
+        epoch = running.primary.node.serving().position.epoch
     shutil.rmtree(tmp_path / "nats" / "jetstream")
     async with (
         nats(tmp_path) as server,
@@ -126,7 +126,7 @@ async def test_wiped_stream_begins_a_new_epoch(tmp_path):
         await create_peers(client, [1])
 
         assert await is_published(running)
-        serving = running.primary.serving()
+        serving = running.primary.node.serving()
         assert serving.position.epoch > epoch
         assert [fork.epoch for fork in serving.lineage] == [epoch, serving.position.epoch]
         assert serving.lineage[-1].seq == 1
@@ -144,20 +144,20 @@ async def test_stream_wiped_under_a_running_primary(tmp_path, server):
     """The same while it runs: it goes on in a new epoch without a restart."""
     async with primary(tmp_path, server) as running, admin(server) as client:
         await client.command("interface.create", create_interface())
-        epoch = running.primary.serving().position.epoch
+        epoch = running.primary.node.serving().position.epoch
 
         await kill_and_replace_store(server, shutil.rmtree)
         await create_peers(client, [1, 2])
 
         assert await is_published(running)
-        assert running.primary.serving().position.epoch > epoch
+        assert running.primary.node.serving().position.epoch > epoch
 
 
 async def test_lost_tail_is_published_again(tmp_path, server):
     """A server that lost the end of the stream in a power failure gets it again; no new epoch."""
     async with primary(tmp_path, server) as running, admin(server) as client:
         await client.command("interface.create", create_interface())
-        epoch = running.primary.serving().position.epoch
+        epoch = running.primary.node.serving().position.epoch
         old = tmp_path / "old"
         shutil.copytree(server.options.directory / "jetstream", old)
         await create_peers(client, range(20))
@@ -170,7 +170,7 @@ async def test_lost_tail_is_published_again(tmp_path, server):
         await create_peers(client, [20])
 
         assert await is_published(running)
-        assert running.primary.serving().position.epoch == epoch
+        assert running.primary.node.serving().position.epoch == epoch
         assert len(await peers(client)) == 21
 
 
@@ -178,7 +178,7 @@ async def test_restored_database_tells_what_is_lost(tmp_path, server):
     """A database from a backup begins a new epoch, and names the entries that it does not have."""
     async with primary(tmp_path, server) as running, admin(server) as client:
         await client.command("interface.create", create_interface())
-        epoch = running.primary.serving().position.epoch
+        epoch = running.primary.node.serving().position.epoch
     shutil.copy(database(tmp_path), tmp_path / "backup")
     async with primary(tmp_path, server) as running, admin(server) as client:
         await create_peers(client, range(3))
@@ -189,7 +189,7 @@ async def test_restored_database_tells_what_is_lost(tmp_path, server):
 
         status = (await client.query("node.status")).ok["nodes"][0]
         assert status["problems"] == ["this database has been restored: entries 2–4 are lost"]
-        assert running.primary.serving().position.epoch > epoch
+        assert running.primary.node.serving().position.epoch > epoch
         assert await peers(client) == {key(10)}
         assert await is_published(running)
 

@@ -111,7 +111,7 @@ async def test_a_downstream_that_is_silent_loses_its_transfer(hub, gw1, monkeypa
     await eventually(lambda: receiver.aborted, "the transfer to be aborted")
 
     assert receiver.pieces == [0]
-    assert hub.it.snapshots._transfers == {}
+    assert hub.it.node.snapshots._transfers == {}
 
 
 async def test_a_new_request_ends_the_transfer_before(hub, gw1):

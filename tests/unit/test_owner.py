@@ -17,6 +17,7 @@ from wig.owner import (
     Opened,
     Owner,
     Publish,
+    Replaced,
     Retire,
     Stop,
 )
@@ -251,6 +252,67 @@ PUBLISHING = [
 def test_owner_does_what_the_story_says(story):
     """Each event leads to exactly the actions beside it."""
     owner = Owner(ME)
+
+    for event, actions in story:
+        assert owner.handle(event) == actions, event
+
+
+FOLLOWING = [
+    (Opened("g", LOG, strangers=False), (Claim(),)),
+    (found(100), (Compare(100),)),
+    (Compared(100, same=True), (Retire(), Publish(100))),
+]
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param(
+            [(Opened("", LOG, strangers=True), (begin(mint=False),))],
+            id="other streams of its name",
+        ),
+        pytest.param(
+            [OPENED, (Gone(LOG, strangers=False), (begin(mint=False),))],
+            id="a stream that is gone",
+        ),
+        pytest.param(
+            [
+                OPENED,
+                (found(120), (Compare(100),)),
+                (Compared(100, same=True), (begin(mint=False),)),
+            ],
+            id="a stream that is ahead: the database is an older copy",
+        ),
+        pytest.param(
+            [
+                *FOLLOWING,
+                (Replaced(), (Look(),)),
+                (found(100, log=Log(70, 70), displaced=NOBODY), (begin(71, mint=False),)),
+                (Begun(71), (Retire(), Publish(70))),
+                (Doubted(), (Look(),)),
+            ],
+            id="a snapshot was loaded: a new stream begins after it",
+        ),
+        pytest.param(
+            [
+                *FOLLOWING,
+                (Replaced(), (Look(),)),
+                (
+                    Found("third", NOBODY, 1, 120, Log(70, 70)),
+                    (Stop("instance third has claimed the stream"),),
+                ),
+            ],
+            id="a snapshot was loaded by a follower that another one has replaced",
+        ),
+        pytest.param(
+            [*FOLLOWING, (Replaced(), (Look(),)), (Doubted(), ())],
+            id="a doubt about the old stream changes nothing",
+        ),
+    ],
+)
+def test_a_follower_never_begins_an_epoch(story):
+    """Its log is a copy: what does not fit means a new stream, and no more."""
+    owner = Owner(ME, follows=True)
 
     for event, actions in story:
         assert owner.handle(event) == actions, event
