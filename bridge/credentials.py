@@ -34,7 +34,7 @@ def read(path: Path) -> Credentials:
         raw = path.read_bytes()
     except OSError as error:
         raise errors.Unusable(
-            f"token file: {errors.quoted(path)} cannot be read: {error.strerror}",
+            f"token file: '{path}' cannot be read: {error.strerror}",
             field="token_file",
             hint="name the file that `wig token create` or `wig up` wrote",
         ) from error
@@ -42,7 +42,7 @@ def read(path: Path) -> Credentials:
         return _decode(raw)
     except errors.Invalid:
         raise errors.Unusable(
-            f"token file: {errors.quoted(path)} is not a token",
+            f"token file: '{path}' is not a token",
             field="token_file",
             hint='it is JSON: {"id": …, "secret": …}',
         ) from None
