@@ -121,14 +121,17 @@ def verb(
     examples: Sequence[str] = (),
     text: str = "",
     remote: bool = True,
+    check: str | None = None,
 ) -> Parser:
     """Add a verb to its group and return its parser.
 
     `run` is called with (session, options) when `remote`, else with (options); `module:function`
-    is loaded then, for what the help can do without.
+    is loaded then, for what the help can do without. `check` is called with (options) before
+    anything is connected.
     """
     parser: Parser = group.add_parser(name, help=help)
     describe(parser, run, help=help, examples=examples, text=text, remote=remote)
+    parser.set_defaults(check=check)
     return parser
 
 
@@ -150,7 +153,7 @@ def describe(
     parser.description = f"{help[0].upper()}{help[1:]}.\n{text and chr(10) + text.strip()}"
     if examples:
         parser.epilog = "examples:\n" + "\n".join(f"  {line}" for line in examples)
-    parser.set_defaults(run=run, remote=remote, daemon=daemon, parser=parser)
+    parser.set_defaults(run=run, remote=remote, daemon=daemon, check=None, parser=parser)
     add_common(parser, common or (COMMON if remote else LOCAL))
 
 

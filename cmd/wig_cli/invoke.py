@@ -76,6 +76,8 @@ _REPORT = "-v shows where; please report it, with the output of `wig version`"
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.check is not None:
+        loaded(options.check)(options)
     if isinstance(options.run, str):
         options.run = loaded(options.run)
     if options.remote:

@@ -23,21 +23,38 @@ FIELDS = (*objects.DEFAULTS["peer"], "preshared_key")
 PAGE_PEERS = 1000
 
 
+def check_create(options: argparse.Namespace) -> None:
+    """Raise `UsageError` for options that make no sense together."""
+    made = not options.public_key and options.private_key is None
+    if options.request and (made or options.preshared_key):
+        raise UsageError(
+            "--request: needs keys from files, or --public-key",
+            hint="keys that are made anew would not be those of the first request",
+        )
+    if options.public_key and (options.qr or options.config_out):
+        raise UsageError(
+            "--qr, --config-out: need the private key",
+            hint="leave --public-key out, or use --private-key-file",
+        )
+    if not options.public_key:
+        check_config(options)
+
+
+def check_config(options: argparse.Namespace) -> None:
+    """Raise `UsageError` if a configuration cannot say where to connect."""
+    if not options.endpoint:
+        raise UsageError(
+            "--endpoint: needed for a configuration, but not given",
+            hint="the host name or address of a gateway; also WIG_ENDPOINT, or endpoint in the"
+            " file of --config",
+        )
+
+
 async def run_create(session: "Session", options: argparse.Namespace) -> None:
     """Create a peer, and print the configuration if its private key is known here."""
     private = options.private_key
-    if not options.public_key and private is None:
-        if options.request:
-            raise UsageError(
-                "--request: needs --public-key or --private-key-file",
-                hint="keys that are made anew would not be those of the first request",
-            )
+    if private is None and not options.public_key:
         private = new_keys.private_key()
-    if private is None and (options.qr or options.config_out):
-        raise UsageError(
-            "--qr, --config-out: need the private key", hint="leave --public-key out, or use"
-            " --private-key-file",
-        )  # fmt: skip
     connection = await _connection(session, options) if private else None
     preshared = new_keys.preshared_key() if options.preshared_key else options.preshared
     command = CreatePeer(
@@ -118,12 +135,6 @@ async def _connection(
     session: "Session", options: argparse.Namespace
 ) -> tuple[dict[str, Any], quick.Connection]:
     """Return the interface and how its clients reach it."""
-    if not options.endpoint:
-        raise UsageError(
-            "--endpoint: needed for a configuration, but not given",
-            hint="the host name or address of a gateway; also WIG_ENDPOINT, or endpoint in the"
-            " file of --config",
-        )
     found = await session.query("interface.show", {"name": options.interface, "secrets": False})
     interface = objects.complete("interface", found["interface"])
     return interface, quick.Connection(options.endpoint, _allowed(options.allowed, interface))
@@ -185,10 +196,14 @@ async def pages(
             return
 
 
+def check_list(options: argparse.Namespace) -> None:
+    """Raise `UsageError` for a list of nothing."""
+    if options.limit is not None and options.limit < 1:
+        raise UsageError(f"--limit: '{options.limit}' is not at least 1")
+
+
 async def run_list(session: "Session", options: argparse.Namespace) -> None:
     """List peers as they come, in constant memory."""
-    if options.limit is not None and options.limit < 1:
-        raise UsageError(f"--limit: '{options.limit}' must be at least 1")
     found = pages(session, options.interface, options.limit)
     if output.is_json(options):
         await output.array("peers", found)

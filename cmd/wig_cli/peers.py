@@ -31,7 +31,8 @@ def peer(parser: argparse.ArgumentParser) -> None:
     group = arguments.verbs(parser)
     _add_create(group)
     listing = arguments.verb(
-        group, "list", "wig_cli.peer_verbs:run_list", help="list peers by public key",
+        group, "list", "wig_cli.peer_verbs:run_list",
+        check="wig_cli.peer_verbs:check_list", help="list peers by public key",
         examples=("wig peer list", "wig peer list --interface wg0 --output json"),
     )  # fmt: skip
     listing.add_argument("--interface", metavar="NAME", help="of this interface only")
@@ -53,7 +54,8 @@ def peer(parser: argparse.ArgumentParser) -> None:
 
 def _add_create(group: Any) -> None:
     parser = arguments.verb(
-        group, "create", "wig_cli.peer_verbs:run_create", help="create a peer", text=CREATE_TEXT,
+        group, "create", "wig_cli.peer_verbs:run_create",
+        check="wig_cli.peer_verbs:check_create", help="create a peer", text=CREATE_TEXT,
         examples=(
             "wig peer create wg0 --name alice > alice.conf",
             "wig peer create wg0 --name phone --qr",
@@ -168,7 +170,7 @@ def _add_export(group: Any) -> None:
 
 def _add_config(group: Any) -> None:
     parser = arguments.verb(
-        group, "config", "wig_cli.peer_verbs:run_config",
+        group, "config", "wig_cli.peer_verbs:run_config", check="wig_cli.peer_verbs:check_config",
         help="print a peer's configuration for wg-quick",
         text="The private key is the client's own: give its file, or fill it in there.",
         examples=(

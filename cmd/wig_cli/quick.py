@@ -16,7 +16,7 @@ class Connection(NamedTuple):
     """How a client reaches the VPN, and what it sends there."""
 
     endpoint: str
-    """Host name or address, without the port."""
+    """Host name or address; without a port, the interface's."""
     allowed: Sequence[str] = FULL_TUNNEL
     keepalive_s: int = KEEPALIVE_S
 
@@ -45,7 +45,7 @@ def configuration(
     if preshared_key:
         lines.append(f"PresharedKey = {preshared_key}")
     lines.append("AllowedIPs = " + ", ".join(connection.allowed))
-    lines.append(f"Endpoint = {_host(connection.endpoint)}:{interface['port']}")
+    lines.append(f"Endpoint = {_with_port(connection.endpoint, interface['port'])}")
     if connection.keepalive_s:
         lines.append(f"PersistentKeepalive = {connection.keepalive_s}")
     return "\n".join(lines) + "\n"
@@ -65,6 +65,13 @@ def _own(text: str | None, length: int) -> str | None:
     return None if text is None else f"{text.partition('/')[0]}/{length}"
 
 
-def _host(endpoint: str) -> str:
-    """Return a host for `host:port`: an IPv6 address goes into brackets."""
-    return f"[{endpoint}]" if ":" in endpoint and not endpoint.startswith("[") else endpoint
+def _with_port(endpoint: str, port: int) -> str:
+    """Return `host:port`; a port of its own wins, for hosts behind a forwarded one.
+
+    An IPv6 address goes into brackets, so that its end can be seen.
+    """
+    if endpoint.startswith("["):
+        return endpoint if "]:" in endpoint else f"{endpoint}:{port}"
+    if endpoint.count(":") > 1:
+        return f"[{endpoint}]:{port}"
+    return endpoint if ":" in endpoint else f"{endpoint}:{port}"

@@ -12,6 +12,7 @@ there, where it keeps what it was told; `wig datastore` and `wig gateway` are to
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -48,18 +49,22 @@ def _seconds(text: str) -> float:
     return number
 
 
-def _flag(text: str) -> bool:
-    value = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    if text.lower() not in value:
+_ENDPOINT = re.compile(
+    r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*"
+)
+
+
+def _endpoint(text: str) -> str:
+    if not _ENDPOINT.fullmatch(text):
         raise ValueError(text)
-    return value[text.lower()]
+    return text
 
 
 RULES: dict[Callable[[str], Any], str] = {
     int: "is not a whole number",
     _port: "is not a port: a port is 0–65535",
     _seconds: "is not a number of seconds above 0",
-    _flag: "is neither true nor false",
+    _endpoint: "is not a host name or address, with or without a port",
 }
 """What to say when a value does not parse."""
 
@@ -75,7 +80,9 @@ SETTINGS: dict[str, Setting] = {
     "config": Setting("TOML file with settings", None, "FILE"),
     "output": Setting("how results are printed", "table", "table|json", choices=("table", "json")),
     "state_dir": Setting("directory of everything that `wig up` keeps", STATE_DIR_DEFAULT, "DIR"),
-    "endpoint": Setting("host name or address that clients connect to", None, "HOST"),
+    "endpoint": Setting(
+        "host name or address that clients connect to", None, "HOST[:PORT]", _endpoint
+    ),
     "db": Setting("the database's file", None, "FILE"),
     "name": Setting("this node's name: letters, digits, _ and -", None, "NAME"),
     "follow": Setting("the node to follow, NODE or NODE@DOMAIN", None, "NODE"),

@@ -6,10 +6,10 @@ digest only.
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bridge import credentials
-from wig import codec
+from wig import codec, errors
 from wig.commands import CreateToken, DeleteToken
 from wig_cli import arguments, inputs, objects, output, private_files
 
@@ -31,7 +31,6 @@ def token(parser: argparse.ArgumentParser) -> None:
     create.add_argument("--role", required=True, metavar="ROLE")
     create.add_argument("--description", default="", metavar="TEXT")
     create.add_argument("--out", metavar="FILE", help="write id and secret there, 0600")
-    inputs.add_request(create)
     arguments.verb(group, "list", run_list, help="list all tokens", examples=("wig token list",))
     delete = arguments.verb(group, "delete", run_delete, help="delete a token")
     delete.add_argument("id", metavar="ID")
@@ -43,23 +42,30 @@ async def run_create(session: "Session", options: argparse.Namespace) -> None:
     made = credentials.make(options.id)
     text = codec.encode(made).decode() + "\n"
     command = CreateToken(
-        request=options.request,
         id=options.id,
         secret_digest=inputs.secret_digest(made.secret),
         role=options.role,
         description=options.description,
     )
     if options.out is None:
-        await session.command("token.create", command)
+        await _create(session, command)
         print(text, end="")
         return
     with private_files.reserved(options.out, "--out"):
-        result = await session.command("token.create", command)
+        result = await _create(session, command)
         private_files.replace(options.out, text)
     if output.is_json(options):
         output.document(objects.changed("token", result) | {"file": options.out})
     else:
         output.note(f"created: token {options.id}, its secret is in {Path(options.out)}")
+
+
+async def _create(session: "Session", command: CreateToken) -> dict[str, Any]:
+    try:
+        return await session.command("token.create", command)
+    except errors.Unknown as error:
+        error.hint = f"if `wig token list` has {command.id}, delete it: its secret is lost"
+        raise
 
 
 async def run_list(session: "Session", options: argparse.Namespace) -> None:

@@ -1,5 +1,7 @@
 """Configuration files for wg-quick(8), whose format is described in its manual."""
 
+import pytest
+
 from tests.builders import key, private_key
 from wig_cli import objects, quick
 from wig_cli.quick import Connection
@@ -46,11 +48,22 @@ def test_a_range_gives_the_client_its_first_address():
     assert "Address = 10.0.0.8/32\n" in text
 
 
-def test_ipv6_endpoint_is_in_brackets():
-    """Otherwise the port could not be told from the address."""
-    text = quick.configuration(PEER, INTERFACE, Connection("2001:db8::1"))
+@pytest.mark.parametrize(
+    ("given", "endpoint"),
+    [
+        ("vpn.example.org", "vpn.example.org:51820"),
+        ("192.0.2.1", "192.0.2.1:51820"),
+        ("2001:db8::1", "[2001:db8::1]:51820"),
+        ("[2001:db8::1]", "[2001:db8::1]:51820"),
+        ("vpn.example.org:443", "vpn.example.org:443"),
+        ("[2001:db8::1]:443", "[2001:db8::1]:443"),
+    ],
+)
+def test_endpoints(given, endpoint):
+    """The port is the interface's unless one is given; IPv6 addresses are in brackets."""
+    text = quick.configuration(PEER, INTERFACE, Connection(given))
 
-    assert "Endpoint = [2001:db8::1]:51820\n" in text
+    assert f"\nEndpoint = {endpoint}\n" in text
 
 
 def test_unusual_mtu_is_given():

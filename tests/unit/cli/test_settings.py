@@ -78,6 +78,8 @@ def test_empty_variable_is_no_value():
         pytest.param("server = ", "is not TOML", id="no TOML"),
         pytest.param("server = ['a']", "must be one value", id="list"),
         pytest.param("output = 'xml'", "is not one of table, json", id="choice"),
+        pytest.param("endpoint = 'a b'", "is not a host name or address", id="host"),
+        pytest.param("endpoint = 'http://a/'", "is not a host name or address", id="URL"),
         pytest.param("timeout = 'x'", "is not a number of seconds", id="number"),
     ],
 )

@@ -40,6 +40,14 @@ WRONG = [
     pytest.param(
         ["peer", "delete", KEY, "--request", "x" * 65], "has 65 characters", id="long request id"
     ),
+    pytest.param(
+        ["peer", "create", "wg0", "--request", "r1"], "--request: needs keys from files",
+        id="a repeat with another key",
+    ),
+    pytest.param(
+        ["peer", "create", "wg0", "--public-key", KEY, "--preshared-key", "--request", "r1"],
+        "--request: needs keys from files", id="a repeat with another preshared key",
+    ),
     pytest.param(["peer", "list", "--output", "xml"], "--output: 'xml' is not one of", id="output"),
     pytest.param(["status", "--timeout", "0"], "--timeout: '0' is not", id="time-out of 0"),
     pytest.param(["status", "--config", "/no/file"], "config: '/no/file'", id="no settings file"),
