@@ -11,8 +11,7 @@ _CONFIG = """\
 [Interface]
 PrivateKey = {private}
 Address = 10.0.0.{number}/32, fd00::{number}/128
-DNS = 10.0.0.1
-
+{dns}
 [Peer]
 PublicKey = {public}
 Endpoint = {endpoint}:{port}
@@ -27,8 +26,13 @@ def peer(number: int, **fields: Any) -> Peer:
     return builders.peer(**own | fields)
 
 
-def config(number: int, gateway: DrivenGateway, interface: Interface | None = None) -> str:
-    """Return the text for wg-quick."""
+def config(
+    number: int,
+    gateway: DrivenGateway,
+    interface: Interface | None = None,
+    dns: str | None = "10.0.0.1",
+) -> str:
+    """Return the text for wg-quick; without `dns` the client keeps its own resolver."""
     interface = interface or builders.interface()
     return _CONFIG.format(
         private=builders.private_key(number).reveal(),
@@ -36,6 +40,7 @@ def config(number: int, gateway: DrivenGateway, interface: Interface | None = No
         public=interface.public_key,
         endpoint=gateway.host.ip,
         port=interface.port,
+        dns=f"DNS = {dns}\n" if dns else "",
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -19,9 +20,17 @@ def missing(*programs: str) -> str | None:
     absent = [name for name in (*PROGRAMS, *programs) if shutil.which(name) is None]
     if absent:
         return f"the lab needs {', '.join(absent)}"
+    if not _may_make_namespaces():
+        return "the lab needs to make namespaces: this machine, or its container, forbids it"
     if programs and not Path("/dev/net/tun").exists():
         return "the lab needs /dev/net/tun"
     return None
+
+
+@cache
+def _may_make_namespaces() -> bool:
+    command = ["unshare", "--net", "--mount", "--pid", "--uts", "--fork", "true"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def need(*programs: str) -> None:

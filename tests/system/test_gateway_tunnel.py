@@ -1,5 +1,8 @@
 """Packets of real clients through a gateway: where they get, and where they must not."""
 
+import pytest
+
+from tests import builders
 from tests.eventually import eventually_sync
 from tests.lab import WgQuick, clients
 from tests.lab.serve_web import PAGE
@@ -15,6 +18,16 @@ def test_a_client_fetches_a_page_from_the_gateways_address(gateway, tunnel, serv
         assert tunnel.fetch(server.urls[version]) == PAGE.decode()
 
     assert server.visitors() == list(gateway.host.addresses["world"])
+
+
+@pytest.mark.parametrize("dns", [None, "10.0.0.1"])
+def test_a_resolver_is_optional(net, gateway, server, dns):
+    """With one, the client uses it; without, it keeps its own. The tunnel works either way."""
+    gateway.load([builders.interface(), clients.peer(2)])
+    client = net.host("client", "access")
+    with WgQuick(client, clients.config(2, gateway, dns=dns)) as quick:
+        assert quick.fetch(server.urls[4]) == PAGE.decode()
+        assert ("nameserver 10.0.0.1" in client.out("cat", "/etc/resolv.conf")) == (dns is not None)
 
 
 def test_a_peer_without_leave_is_cut(gateway, tunnel, server):

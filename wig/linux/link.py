@@ -74,6 +74,7 @@ def _netlink() -> Iterator[Any]:
     except NetlinkError as error:
         raise errors.Unusable(f"rtnetlink: {error.args[1]}") from error
     finally:
+        loop.run_until_complete(asyncio.sleep(0))  # lets the socket close
         loop.close()
 
 
