@@ -183,6 +183,10 @@ WHERE public_key > ? AND +interface = ? ORDER BY public_key LIMIT ?;
 SELECT body, public_key FROM peer
 WHERE +public_key > ? AND interface = ? ORDER BY +public_key LIMIT ?;
 
+-- name: peer_expired
+-- Peers whose time has come, the most overdue first.
+SELECT body FROM peer WHERE expire IS NOT NULL AND expire <= ? ORDER BY expire LIMIT ?;
+
 -- name: peer_at_4
 -- The last peer of an interface whose IPv4 range begins at or before an address.
 SELECT body, ip_last FROM peer

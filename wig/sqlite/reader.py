@@ -6,6 +6,7 @@ committed state; a snapshot sees one for as long as it takes.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -95,6 +96,11 @@ class Reader:
             name = "peer_page_of_small" if small else "peer_page_of_large"
             found = self._all(name, (after or "", interface, limit))
         return [rows.decode_peer(body) for body, _ in found]
+
+    def expired(self, now: datetime, limit: int) -> list[Peer]:
+        """Return up to `limit` peers that expire at `now` or before, the most overdue first."""
+        found = self._all("peer_expired", (rows.micros(now), limit))
+        return [rows.decode_peer(body) for (body,) in found]
 
     def tokens(self) -> list[Token]:
         """Return all tokens by id."""

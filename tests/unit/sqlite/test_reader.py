@@ -1,6 +1,7 @@
 """Reading beside the writer."""
 
 import itertools
+from datetime import timedelta
 
 import pytest
 
@@ -54,6 +55,22 @@ def test_pages_of_peers_are_in_order_and_complete(reader, monkeypatch, small, in
         after = found[-1]
 
     assert found == sorted(key(seed) for seed in seeds)
+
+
+def test_peers_whose_time_has_come_are_found(datastore, reader):
+    """Exactly at their time; those without one never."""
+    for minutes in (3, 1, 2):
+        expire = builders.NOON + timedelta(minutes=minutes)
+        ask(datastore, create_peer(("expires", minutes), ip=None, expire=expire))
+
+    def due(now, limit=10):
+        return [peer.public_key for peer in reader.expired(now, limit)]
+
+    two_past = builders.NOON + timedelta(minutes=2)
+    assert due(builders.NOON) == []
+    assert due(two_past) == [key(("expires", 1)), key(("expires", 2))]
+    assert due(two_past - timedelta(microseconds=1)) == [key(("expires", 1))]
+    assert due(two_past + timedelta(days=9999), limit=1) == [key(("expires", 1))]
 
 
 def test_each_call_sees_what_is_committed(datastore, reader):

@@ -1,14 +1,15 @@
 """The queries and the schema as text."""
 
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from wig import sqlite
-from wig.sqlite import sql
+from wig.sqlite import migrations, sql
 
-FOLDER = Path(sqlite.__file__).parent
+FOLDER = Path(sql.__file__).parent
 
 
 def test_every_query_is_named_once_and_described():
@@ -34,6 +35,25 @@ def test_an_unknown_name_is_an_error_at_once():
     """A typing error shows at import."""
     with pytest.raises(KeyError):
         sql.query("nope")
+
+
+WHOLE = {"peer_all", "peer_columns", "entry_all", "request_all", "request_oldest"}
+"""Queries that walk over a large table on purpose; the last one by its LIMIT."""
+
+
+@pytest.mark.parametrize("name", sorted(sql.names() - WHOLE))
+def test_no_query_walks_over_all_peers_entries_or_outcomes(name):
+    """A million of them must not be slower than a thousand."""
+    statement = sql.query(name)
+    if statement.startswith("DELETE") and "WHERE" not in statement:
+        return  # empties a table, which SQLite does page by page
+    with closing(sqlite3.connect(":memory:")) as connection:
+        migrations.create(connection)
+        parameters = ("[]",) * statement.count("?")
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+
+    for *_, step in plan:
+        assert not re.match("SCAN (peer|entry|request)", step), step
 
 
 def test_every_table_is_strict():
