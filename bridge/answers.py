@@ -47,7 +47,7 @@ class Answers:
         return len(self._waiting)
 
     def add(self, head: int, reply: str, body: bytes) -> None:
-        """Send `body` to `reply` when the stream has entry `head`; heads never fall."""
+        """Send `body` to `reply` when the stream has entry `head`, and after those added before."""
         until_s = asyncio.get_running_loop().time() + WAIT_S_MAX
         self._waiting.append(_Answer(head, until_s, reply, body))
 
