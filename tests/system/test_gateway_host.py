@@ -205,6 +205,21 @@ def test_a_silent_device_holds_up_nobody_for_long(gateway):
     assert "10.0.0.3/32" in shown(gateway.host)
 
 
+def test_a_silent_device_can_be_removed(gateway):
+    """By force, when it does not go by itself; also after a restart."""
+    first, second = builders.interface(), builders.interface("wg1", port=51821, addresses=())
+    gateway.load([first, second])
+    gateway.host.run("pkill", f"-{signal.SIGSTOP:d}", "wireguard-go")
+
+    gateway.delete(second)
+    assert gateway.host.run("ip", "link", "show", "wg1", check=False).returncode != 0
+    gateway.kill()
+    gateway.start()
+    gateway.stop(down=True)
+
+    assert gateway.host.run("pgrep", "wireguard-go", check=False).stdout == ""
+
+
 def test_a_second_gateway_is_told_who_runs(gateway):
     """Whatever its name and its files."""
     with pytest.raises(errors.Unusable, match="another gateway runs on this host, as process"):

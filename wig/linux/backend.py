@@ -20,8 +20,8 @@ class Backend(Protocol):
     def create(self, name: str) -> None:
         """Make a device and its network interface; raise `Unusable` if that fails."""
 
-    def remove(self, name: str) -> None:
-        """Remove the device and its network interface; nothing happens if there is none."""
+    def remove(self, name: str) -> bool:
+        """Remove the device and its network interface; False: there is none of this backend."""
 
     def wait_up(self, name: str) -> None:
         """Return when the device has noticed that its interface is up."""

@@ -105,8 +105,7 @@ class LinuxHost:
         self._backend.create(name)
 
     def _remove(self, name: str) -> None:
-        if self._backend.read(name) is not None:
-            self._backend.remove(name)
+        if self._backend.remove(name):
             _wait_gone(name)
         self._keep(replace(self._made, interfaces=tuple({*self._made.interfaces} - {name})))
 

@@ -73,6 +73,8 @@ def _netlink() -> Iterator[Any]:
             yield netlink
     except NetlinkError as error:
         raise errors.Unusable(f"rtnetlink: {error.args[1]}") from error
+    except OSError as error:
+        raise errors.Unusable(f"rtnetlink: {error.strerror}") from error
     finally:
         loop.run_until_complete(asyncio.sleep(0))  # lets the socket close
         loop.close()

@@ -27,7 +27,7 @@ SOCKET_DIRECTORY = Path("/var/run/wireguard")  # wireguard-go, ipc/uapi_unix.go
 PEERS_MAX = 65_535  # wireguard-go, device/constants.go: MaxPeers, less one as measured
 REJECT_AFTER_TIME_S = 180  # WireGuard paper, section 6.1: no session is older
 START_TIMEOUT_S = 5.0
-STOP_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 2.0
 UP_TIMEOUT_S = 1.0
 _STEP_S = 0.002
 
@@ -109,21 +109,30 @@ class Userspace:
         except OSError as error:
             raise errors.Unusable(f"{PROGRAM} cannot be run: {error.strerror}") from error
         child.returncode = 0  # it is to outlive us: nobody need be warned that it still runs
-        return _Process(child.pid)
+        try:
+            return _Process(child.pid)
+        except OSError as error:
+            os.kill(child.pid, signal.SIGKILL)
+            raise errors.Unusable(f"{PROGRAM} cannot be watched: {error.strerror}") from error
 
-    def remove(self, name: str) -> None:
-        """Take away the socket, on which the process ends, and the interface with it."""
-        if self.read(name) is None:
-            return
+    def remove(self, name: str) -> bool:
+        """Take away the socket, on which the process ends, and the interface with it.
+
+        A process that does not end, as one that hangs, is killed.
+        """
+        if name not in self._processes:
+            self._adopt(name)
         process = self._processes.pop(name, None)
+        if process is None and self._read_text(name) is None:
+            return False
         self._memory.pop(name, None)
         self._path(name).unlink(missing_ok=True)
-        if process is None:
-            return
-        if not process.ended(STOP_TIMEOUT_S):
-            process.kill()
-            process.ended(STOP_TIMEOUT_S)
-        process.close()
+        if process is not None:
+            if not process.ended(STOP_TIMEOUT_S):
+                process.kill()
+                process.ended(STOP_TIMEOUT_S)
+            process.close()
+        return True
 
     def wait_up(self, name: str) -> None:
         """Wait until it bound some port: before that it takes any port without trying it."""
@@ -141,7 +150,10 @@ class Userspace:
         if name not in self._processes:
             self._adopt(name)
         self._memory[name] = text
-        return uapi.parse(text)
+        try:
+            return uapi.parse(text)
+        except ValueError as error:
+            raise errors.Unusable(f"the device of {name!r} is not understood") from error
 
     def set_device(self, step: SetDevice) -> None:
         """Set what is not None; when a port is refused, the device keeps the one it has.
@@ -234,7 +246,7 @@ class Userspace:
         for pid in _pids(name):
             try:
                 process = _Process(pid)
-            except ProcessLookupError:
+            except OSError:  # it has just ended, or we may not open any more files
                 continue
             if pid in _pids(name):  # still the same one, now that its number cannot be reused
                 self._replace_process(name, process)
