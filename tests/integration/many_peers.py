@@ -7,6 +7,7 @@ Prints one JSON object: seconds, and the memory in MiB that was used at most.
 
 import base64
 import json
+import math
 import random
 import resource
 import sys
@@ -31,7 +32,7 @@ def objects(public_keys: list[str]) -> Iterator[Object]:
     """Yield an interface and its peers in the order of a snapshot, with shuffled addresses."""
     yield builders.interface(addresses=("10.0.0.1/8", "fd00::1/64"), revision="e1:1")
     count = len(public_keys)
-    step = next(each for each in range(count * 2 // 3, count) if count % each)
+    step = next(each for each in range(count * 2 // 3, count) if math.gcd(each, count) == 1)
     for number, public_key in enumerate(public_keys):
         host = 2 + number * step % count
         yield builders.peer(

@@ -42,4 +42,4 @@ def test_a_million_peers_are_loaded_read_and_listed_torture(tmp_path):
     assert found["memory_mib"] < 300
     assert found["peer_s"] < 0.005
     assert found["page_s"] < 0.02
-    assert found["load_s"] < 60
+    assert found["load_s"] < 120
