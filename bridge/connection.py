@@ -283,8 +283,9 @@ class Connection:
             with suppress(TimeoutError):
                 async with asyncio.timeout(WATCH_S):
                     await self._changed.wait()
-            if self._fault is not None:
-                raise self._fault
+            if (fault := self._fault) is not None:
+                self._fault = None  # told once: the watch goes on when `run` is started again
+                raise fault
             if not client.is_connected:
                 return
             try:

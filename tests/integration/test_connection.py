@@ -230,7 +230,7 @@ async def test_messages_keep_their_order(server):
 
 
 async def test_fault_in_a_callback_is_not_swallowed(server):
-    """An exception out of a callback ends `run`: it is a defect of the program."""
+    """An exception out of a callback ends `run` once: it is a defect of the program."""
 
     async def fail(_):
         raise ZeroDivisionError
@@ -242,6 +242,13 @@ async def test_fault_in_a_callback_is_not_swallowed(server):
 
         with pytest.raises(ZeroDivisionError):
             await asyncio.wait_for(running, 5)
+
+        again = asyncio.create_task(bus.run())
+        await echo(bus)
+        os.kill(server.pid, signal.SIGKILL)
+        await eventually(lambda: not bus.up, "the loss is noticed")
+        await eventually(lambda: works(bus), "requests work again")
+        await cancel(again)
 
 
 async def test_first_connect_is_bounded():
