@@ -96,8 +96,6 @@ class Connection:
         self._inbox = ""
         self._numbers = itertools.count()
 
-    # -- state
-
     @property
     def up(self) -> bool:
         """Whether there is a client that is not known to be broken."""
