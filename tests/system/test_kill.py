@@ -27,7 +27,7 @@ class World:
         self.host = net.host("gateway")
         self.state_dir = directory / "state"
         self.path = directory / "acknowledged"
-        self.log = (directory / "gateway.log").open("wb")
+        self.log = directory / "gateway.log"
         self.up = self.start()
         pool = ("--address", "10.0.0.1/16", "--address", "fd00::1/64")
         assert self.up.wig("interface", "update", "wg0", *pool).code == 0
@@ -46,7 +46,8 @@ class World:
         server, proof = self.bus
         words = ("gateway", "--name", "gw1", "--follow", "primary", "--server", server)
         words = (*words, "--token-file", proof)
-        return self.host.spawn(*WIG, *words, stderr=self.log, env=environment(self.state_dir))
+        with self.log.open("ab") as log:
+            return self.host.spawn(*WIG, *words, stderr=log, env=environment(self.state_dir))
 
     def acknowledged(self) -> set[str]:
         return set(self.path.read_text().split())
