@@ -22,7 +22,9 @@ async def bus(tmp_path):
     async with nats(tmp_path) as server, connected(server, "hub") as serving:
         running = asyncio.create_task(Discovery(serving, ME, SUBJECTS).run())
         async with connected(server) as asking:
-            await eventually(lambda: answers(asking, "$SRV.PING"), "the node can be discovered")
+            await eventually(
+                lambda: answers(asking, "$SRV.STATS.wig.0a1b"), "the node can be discovered"
+            )
             yield asking
         await cancel(running)
 
