@@ -52,9 +52,12 @@ class DatastoreNode:
 
     def __init__(
         self, bus: Connection, datastore: Datastore, me: Me, standing: Standing, *,
-        domain: str | None = None,
+        domain: str | None = None, replace: bool = False,
     ) -> None:  # fmt: skip
-        """`domain` is that of the JetStream that has the stream; None: the connection's."""
+        """`domain` is that of the JetStream that has the stream; None: the connection's.
+
+        `replace`: streams of another database under this name may go.
+        """
         self.me = me
         self.bus = bus
         self.datastore = datastore
@@ -65,7 +68,7 @@ class DatastoreNode:
         self._reader = datastore.reader()
         self.publisher = Publisher(
             bus, datastore, self.writer, node=me.node, instance=me.instance, domain=domain,
-            follows=me.role != "primary",
+            follows=me.role != "primary", replace=replace,
         )  # fmt: skip
         self.queries = Queries(bus, self._reader, self._reading)
         self.reports = Reports(bus, me.node)

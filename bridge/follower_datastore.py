@@ -110,7 +110,7 @@ class FollowerDatastore:
         self._bus = bus
         self._started = datetime.now(UTC)
         self._on_serving: list[Callable[[], None]] = []
-        self.node = DatastoreNode(bus, datastore, self.me, self, domain=domain)
+        self.node = DatastoreNode(bus, datastore, self.me, self, domain=domain, replace=replace)
         self._store = _Store(datastore, self.node.publisher, replace=replace)
         self.follower = Follower(
             bus,

@@ -5,6 +5,7 @@ ended it otherwise; `supervisor.exit_code` turns that into the program's exit co
 """
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, closing
@@ -28,6 +29,8 @@ from wig.log import Position
 from wig.ports import Sink
 from wig.sqlite import initialise
 from wig.sqlite.datastore import Datastore
+
+logger = logging.getLogger(__name__)
 
 FAULT_CHECK_S = 1.0
 PROBLEMS_MAX = 10  # in one report; there may be as many as peers
@@ -80,13 +83,45 @@ async def datastore(
 
 
 def _opened(options: DatastoreOptions) -> Datastore:
-    if options.upstream and not options.db.exists():
+    """Open the file, if it is of the right role."""
+    store = _follower_file(options) if options.upstream else Datastore.open(options.db)
+    if store.role != ("follower" if options.upstream else "primary"):
+        store.close()
+        raise _wrong_role(options)
+    return store
+
+
+def _follower_file(options: DatastoreOptions) -> Datastore:
+    """Open a follower's file; what is missing or damaged is had again from the upstream."""
+    if not options.db.exists():
         initialise.init_empty(options.db)
-    return Datastore.open(options.db)
+    try:
+        return Datastore.open(options.db)
+    except errors.Damaged as error:
+        aside = initialise.set_aside(options.db)
+        told = {"error": error.message, "kept as": str(aside)}
+        logger.error("the database is damaged: it begins anew", extra=told)  # noqa: TRY400
+        initialise.init_empty(options.db)
+        return Datastore.open(options.db)
+
+
+def _wrong_role(options: DatastoreOptions) -> errors.WrongRole:
+    if options.upstream:
+        return errors.WrongRole(
+            f"db: {errors.quoted(options.db)} is a primary's, and --follow makes it a follower's",
+            field="db",
+            hint="a follower makes a file of its own: give it a name where none is",
+        )
+    return errors.WrongRole(
+        f"db: {errors.quoted(options.db)} is a follower's, and without --follow it is to lead",
+        field="db",
+        hint="name its upstream with --follow; `wig datastore promote` makes it a primary, "
+        "when the old one is gone for good",
+    )
 
 
 def _primary(store: Datastore, bus: Connection, options: DatastoreOptions) -> Primary:
-    return Primary(store, bus, node=options.name, domain=options.domain)
+    return Primary(store, bus, node=options.name, domain=options.domain, replace=options.replace)
 
 
 def _follower(store: Datastore, bus: Connection, options: DatastoreOptions) -> FollowerDatastore:

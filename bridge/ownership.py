@@ -7,8 +7,9 @@ epoch, a new generation) is committed to the database before the stream hears of
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple, Protocol, TypeVar, assert_never
 
 from bridge import subjects, wire
@@ -28,6 +29,10 @@ RETRY_S = 0.1  # between two attempts while the bus or JetStream is not there
 
 class Store(Protocol):
     """What is needed of the datastore; called in the writer's thread."""
+
+    @property
+    def database(self) -> str:
+        """The database's id."""
 
     @property
     def generation(self) -> str:
@@ -91,9 +96,12 @@ class Ownership:
 
     def __init__(
         self, bus: Connection, store: Store, writer: Worker, streams: Streams, *, node: str,
-        instance: str, follows: bool = False,
+        instance: str, follows: bool = False, replace: bool = False,
     ) -> None:  # fmt: skip
-        """`store` is used in `writer`'s thread only; `follows`: it is a copy of another node's."""
+        """`store` is used in `writer`'s thread only; `follows`: it is a copy of another node's.
+
+        `replace`: streams of another database under this name may go.
+        """
         self._bus = bus
         self._store = store
         self._writer = writer
@@ -101,6 +109,7 @@ class Ownership:
         self._node = node
         self._instance = instance
         self._follows = follows
+        self._replace = replace
         self._machine = owner.Owner(instance, follows=follows)
         self._first = 0
         self.generation = ""
@@ -109,12 +118,30 @@ class Ownership:
         """What an operator must know, until the next start."""
 
     async def open(self) -> Start:
-        """Get hold of the stream at the start; raise `Fenced` if somebody else has it."""
+        """Get hold of the stream at the start.
+
+        Raises `Fenced` if somebody else has it, `Foreign` if a stream of this name is of another
+        database: a fresh one, or an unmounted volume, must not take a known node's place.
+        """
         await self._bus.wait_up()
         self._machine = owner.Owner(self._instance, follows=self._follows)
         self.generation = self._store.generation
         others = await self._surely(lambda: self._streams.others(self.generation))
+        if not self._replace:
+            await self._refuse_foreign(others)
         return await self._settle(owner.Opened(self.generation, await self._log(), bool(others)))
+
+    async def _refuse_foreign(self, generations: Sequence[str]) -> None:
+        for generation in generations:
+            seen = await self._surely(partial(self._streams.look, generation))
+            if seen is not None and seen.database not in {"", self._store.database}:
+                raise errors.Foreign(
+                    f"database: {self._node!r} has published {seen.database}, "
+                    f"this file is {self._store.database}",
+                    field="db",
+                    hint="is it the right file, and is its volume mounted? To give up what was "
+                    "published under this name, start once with --replace",
+                )
 
     async def recover(self) -> Start:
         """Find out where the stream is, after a doubt; raise `Fenced` if it is not ours."""
@@ -196,10 +223,13 @@ class Ownership:
             self._tell(action.lost)
         self.generation = _fresh_id()
         await self._writer.call(self._store.set_generation, self.generation)
-        await self._surely(lambda: self._streams.create(self.generation, action.first))
+        await self._surely(partial(self._create, action.first))
         self._first = action.first
         logger.info("new stream", extra={"generation": self.generation, "first": action.first})
         return owner.Begun(action.first)
+
+    async def _create(self, first: int) -> None:
+        await self._streams.create(self.generation, first, self._store.database)
 
     def _tell(self, lost: tuple[int, int] | None) -> None:
         if lost is None:

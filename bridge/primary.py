@@ -36,9 +36,13 @@ class Primary:
     """One database on the bus. Close it when its services have ended."""
 
     def __init__(
-        self, datastore: Datastore, bus: Connection, *, node: str, domain: str | None = None
-    ) -> None:
-        """`domain` is that of the JetStream that has the stream; None: the connection's."""
+        self, datastore: Datastore, bus: Connection, *, node: str, domain: str | None = None,
+        replace: bool = False,
+    ) -> None:  # fmt: skip
+        """`domain` is that of the JetStream that has the stream; None: the connection's.
+
+        `replace`: what another database published under this name may go.
+        """
         self.me = Me(
             node=subjects.check_identity(node, "name"),
             instance=secrets.token_hex(INSTANCE_BYTES),
@@ -48,7 +52,7 @@ class Primary:
         self._bus = bus
         self._started = datetime.now(UTC)
         self._on_serving: list[Callable[[], None]] = []
-        self.node = DatastoreNode(bus, datastore, self.me, self, domain=domain)
+        self.node = DatastoreNode(bus, datastore, self.me, self, domain=domain, replace=replace)
         self.publisher = self.node.publisher
         self.commands = Commands(bus, datastore, self.node.writer, self.publisher)
 

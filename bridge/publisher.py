@@ -44,19 +44,21 @@ class Publisher:
 
     def __init__(
         self, bus: Connection, store: Store, writer: Worker, *, node: str, instance: str,
-        domain: str | None = None, follows: bool = False,
+        domain: str | None = None, follows: bool = False, replace: bool = False,
     ) -> None:  # fmt: skip
         """`instance` is random per process start; `store` is used in `writer`'s thread only.
 
-        `follows`: the log is a copy of another node's.
+        `follows`: the log is a copy of another node's. `replace`: streams of another database
+        under this name may go.
         """
         self._bus = bus
         self._store = store
         self._writer = writer
         self._streams = Streams(bus, node, instance, domain=domain)
         self.ownership = Ownership(
-            bus, store, writer, self._streams, node=node, instance=instance, follows=follows
-        )
+            bus, store, writer, self._streams, node=node, instance=instance, follows=follows,
+            replace=replace,
+        )  # fmt: skip
         self._outbox: Outbox | None = None
         self._fresh: deque[Sequence[Record]] = deque()
         self._heads: deque[Head] = deque()

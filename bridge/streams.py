@@ -23,6 +23,9 @@ removes by sequence what the datastore removed, and always keeps the last entry,
 DUPLICATES_NS = 100_000_000
 """JetStream's shortest memory of message ids: expected sequences leave it nothing to do."""
 
+DATABASE = "wig-database"
+"""Of a stream's metadata: the id of the database that it is the log of."""
+
 STREAM_NOT_FOUND = 10059  # nats-server, server/errors.json
 MESSAGE_NOT_FOUND = 10037
 
@@ -44,6 +47,7 @@ class _Error(msgspec.Struct):
 
 class _Config(msgspec.Struct):
     subjects: list[str] = []
+    metadata: dict[str, str] = {}
 
 
 class _State(msgspec.Struct):
@@ -75,6 +79,8 @@ class Seen(msgspec.Struct, frozen=True):
 
     owner: str
     """The instance in its subject."""
+    database: str
+    """Whose log it is; empty: it does not say."""
     first: int
     last: int
     """`first - 1`: it is empty."""
@@ -96,12 +102,12 @@ class Streams:
         """Return where the owner publishes."""
         return subjects.log(self._node, generation, self._instance)
 
-    async def create(self, generation: str, first: int) -> None:
-        """Create a stream whose next sequence is `first`, with our subject.
+    async def create(self, generation: str, first: int, database: str) -> None:
+        """Create a stream of `database` whose next sequence is `first`, with our subject.
 
         Repeating it is harmless while the stream is empty.
         """
-        await self._call("STREAM.CREATE", generation, self._config(generation, first))
+        await self._call("STREAM.CREATE", generation, self._config(generation, first, database))
 
     async def look(self, generation: str) -> Seen | None:
         """Return the stream, None if there is none."""
@@ -120,7 +126,9 @@ class Streams:
         before = await self.look(generation)
         if before is None:
             return None
-        await self._call("STREAM.UPDATE", generation, self._config(generation, before.first))
+        await self._call(
+            "STREAM.UPDATE", generation, self._config(generation, before.first, before.database)
+        )
         after = await self.look(generation)
         return None if after is None else (after, before.owner)
 
@@ -163,7 +171,7 @@ class Streams:
         """Delete the entries before `keep_from`; numbers do not change."""
         await self._call("STREAM.PURGE", generation, {"seq": keep_from})
 
-    def _config(self, generation: str, first: int) -> dict[str, Any]:
+    def _config(self, generation: str, first: int, database: str) -> dict[str, Any]:
         return {
             "name": subjects.stream(self._node, generation),
             "subjects": [self.subject(generation)],
@@ -174,6 +182,7 @@ class Streams:
             "duplicate_window": DUPLICATES_NS,
             "num_replicas": 1,
             "first_seq": first,
+            "metadata": {DATABASE: database},
         }
 
     async def _call(
@@ -194,7 +203,10 @@ def _seen(answer: _Answer) -> Seen:
     assert answer.config is not None, "JetStream gave no configuration"
     assert answer.state is not None, "JetStream gave no state"
     owner = subjects.instance_of(answer.config.subjects[0]) if answer.config.subjects else ""
-    return Seen(owner=owner, first=answer.state.first_seq, last=answer.state.last_seq)
+    database = answer.config.metadata.get(DATABASE, "")
+    return Seen(
+        owner=owner, database=database, first=answer.state.first_seq, last=answer.state.last_seq
+    )
 
 
 def _header(encoded: str, name: str) -> str | None:

@@ -120,6 +120,6 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
 
 def exit_code(error: errors.WigError) -> int:
     """Return the exit code of a program that ended with `error`."""
-    if isinstance(error, errors.Fenced):
+    if isinstance(error, errors.Fenced | errors.WrongRole | errors.Foreign):
         return EXIT_FENCED
     return EXIT_UNREACHABLE if isinstance(error, errors.Temporary) else EXIT_FAILED

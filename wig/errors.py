@@ -9,6 +9,7 @@ WigError
 │   ├── Exhausted             no free address is left in the pool
 │   ├── ReadOnly              this node does not accept commands
 │   ├── Fenced                another instance runs in this one's place
+│   ├── WrongRole             a primary's database was to follow, or the other way round
 │   ├── Denied                the identity may not do this
 │   ├── TooLarge              the message is over the limit
 │   ├── Damaged               stored bytes are not what was written
@@ -106,6 +107,12 @@ class Fenced(Permanent):
     code = "fenced"
 
 
+class WrongRole(Permanent):
+    """A primary's database was to follow, or a follower's to lead."""
+
+    code = "wrong_role"
+
+
 class Denied(Permanent):
     """The identity may not do this."""
 
@@ -157,8 +164,8 @@ class Unknown(Temporary):
 BY_CODE: dict[str, type[WigError]] = {
     kind.code: kind
     for kind in (
-        Invalid, NotFound, Exists, Conflict, Exhausted, ReadOnly, Fenced, Denied, TooLarge,
-        Damaged, Foreign, Unsupported, Unusable, Unavailable, Unknown,
+        Invalid, NotFound, Exists, Conflict, Exhausted, ReadOnly, Fenced, WrongRole, Denied,
+        TooLarge, Damaged, Foreign, Unsupported, Unusable, Unavailable, Unknown,
     )
 }  # fmt: skip
 

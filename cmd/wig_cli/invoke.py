@@ -25,6 +25,8 @@ EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE: `wig peer list | head` is no failure of
 
 EXIT_CODES: dict[type[errors.WigError], int] = {
     errors.Fenced: 78,  # EX_CONFIG, sysexits.h: a unit must not restart it
+    errors.WrongRole: 78,
+    errors.Foreign: 78,
     errors.Temporary: EXIT_UNREACHABLE,
     errors.WigError: EXIT_FAILED,
 }

@@ -126,7 +126,7 @@ def from_the_future(path):
 UNUSABLE = [
     pytest.param(lambda path: path.unlink(), "does not exist", id="missing"),
     pytest.param(lambda path: path.write_text("hello"), "is not a database", id="no database"),
-    pytest.param(lambda path: path.write_bytes(b""), "is not a database", id="empty"),
+    pytest.param(lambda path: path.write_bytes(b""), "is truncated", id="empty"),
     pytest.param(truncate, "is truncated", id="truncated"),
     pytest.param(from_the_future, "has format 999", id="newer"),
 ]
@@ -209,6 +209,27 @@ def test_no_root_is_said_before_anything_is_made(tmp_path):
     assert "may not change the network" in done.stderr
     assert "--no-gateway" in done.stderr
     assert not (home / "state").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--address", "10.0.0.0/16"], "addresses: '10.0.0.0/16'"),
+        (["--port", "70000"], "port: '70000'"),
+        (["--interface", "wg 0"], "name: 'wg 0'"),
+    ],
+)
+def test_a_wrong_first_interface_ends_wig_up_and_can_be_corrected(run, tmp_path, words, message):
+    """The first start failed, so the next one is the first again."""
+    failed = run("up", "--no-gateway", *words)
+
+    with Up(tmp_path / "state", "--no-gateway") as up:
+        interfaces = up.ready["interfaces"]
+
+    assert failed.code == 1
+    assert message in failed.err
+    assert "Traceback" not in failed.err
+    assert len(interfaces) == 1
 
 
 @pytest.fixture
@@ -308,6 +329,23 @@ def test_the_tail_goes_on(tmp_path):
             return json.loads(line)["op"]["interface"]["name"] == "wg7"
 
         eventually_sync(printed, "the new entry to be printed")
+        process.send_signal(signal.SIGINT)
+
+
+def test_the_tail_outlives_the_primary(tmp_path):
+    """Whoever watches sees what happens after a restart too."""
+    first = Up(tmp_path / "state", "--no-gateway")
+    with subprocess.Popen(
+        [*WIG, "log", "tail", "-n", "0", "--output", "json"], env=environment(first.state_dir),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        first.wig("interface", "create", "wg7", "--address", "10.7.0.1/24", "--port", "777")
+        assert b"wg7" in process.stdout.readline()
+        first.stop()
+        assert process.stderr.readline().startswith(b"waiting: ")
+        with Up(tmp_path / "state", "--no-gateway") as second:
+            second.wig("interface", "create", "wg8", "--address", "10.8.0.1/24", "--port", "888")
+            assert b"wg8" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
 
 

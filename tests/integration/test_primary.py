@@ -324,7 +324,7 @@ async def test_stream_that_is_full_refuses_before_committing(tmp_path, server, m
         await client.command("interface.create", create_interface())
         streams = running.primary.publisher._streams
         generation = running.primary.publisher.generation
-        config = streams._config(generation, 1)
+        config = streams._config(generation, 1, running.primary.node.datastore.database)
         await update_stream(bus, config | {"max_msgs": 1, "discard": "new"})
 
         with pytest.raises(errors.Unknown, match="the command is stored"):

@@ -82,7 +82,9 @@ def check_header(path: Path) -> None:
         raise errors.Unusable(
             f"db: {errors.quoted(path)} cannot be read: {error.strerror}", field="db"
         ) from None
-    if not head.startswith(_MAGIC) or len(head) < _HEADER_BYTES:
+    if not head or (head.startswith(_MAGIC) and len(head) < _HEADER_BYTES):
+        raise _truncated(path, f"it has {len(head)} bytes")
+    if not head.startswith(_MAGIC):
         raise errors.Unusable(f"db: {errors.quoted(path)} is not a database", field="db")
     if int.from_bytes(head[68:72], "big") != APPLICATION_ID:
         raise errors.Unusable(f"db: {errors.quoted(path)} is not a database of wig", field="db")
@@ -90,11 +92,15 @@ def check_header(path: Path) -> None:
     page_bytes = int.from_bytes(head[16:18], "big")
     wanted = (65536 if page_bytes == 1 else page_bytes) * int.from_bytes(head[28:32], "big")
     if size < wanted and not wal_bytes(path):
-        raise errors.Damaged(
-            f"db: {errors.quoted(path)} is truncated: {size} bytes instead of {wanted}",
-            field="db",
-            hint="restore it from a backup",
-        )
+        raise _truncated(path, f"{size} bytes instead of {wanted}")
+
+
+def _truncated(path: Path, why: str) -> errors.Damaged:
+    return errors.Damaged(
+        f"db: {errors.quoted(path)} is truncated: {why}",
+        field="db",
+        hint="restore it from a backup",
+    )
 
 
 def check_version(path: Path, version: int) -> None:

@@ -102,6 +102,11 @@ class Datastore:
         return self._transaction.committed.database
 
     @property
+    def role(self) -> str:
+        """`primary` or `follower`: who may write to it."""
+        return self._transaction.head.role
+
+    @property
     def lineage(self) -> Lineage:
         """Every epoch from the first."""
         return self._transaction.lineage

@@ -12,7 +12,7 @@ from pathlib import Path
 from wig import errors, log, ops
 from wig.log import Fork
 from wig.model import Token
-from wig.sqlite import connections, meta, migrations, sql
+from wig.sqlite import connections, lock, meta, migrations, sql
 from wig.sqlite.datastore import Datastore
 
 
@@ -40,6 +40,21 @@ def init_empty(path: str | Path) -> None:
     """Make a database that holds nothing and belongs to nobody until it loads a snapshot."""
     with new_file(Path(path)) as unfinished:
         _create(unfinished, "", "")
+
+
+def set_aside(path: str | Path) -> Path:
+    """Move a file that is damaged, with what belongs to it, out of the way; return its new name.
+
+    For what can be had again from elsewhere. An older one in that place goes.
+    """
+    path = Path(path)
+    aside = path.with_name(path.name + ".damaged")
+    with lock.Lock(path):
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        path.replace(aside)
+        _sync(path.parent)
+    return aside
 
 
 @contextmanager
@@ -95,8 +110,10 @@ def _create(path: Path, database: str, epoch: str) -> None:
         connection.execute("BEGIN IMMEDIATE")
         migrations.create(connection)
         zero = log.ZERO_DIGEST
+        role = "primary" if epoch else "follower"
         connection.execute(
-            sql.query("meta_insert"), (database, epoch, 0, zero, meta.digest_blob(0), 0, zero)
+            sql.query("meta_insert"),
+            (database, role, epoch, 0, zero, meta.digest_blob(0), 0, zero),
         )
         if epoch:
             meta.add_fork(connection, Fork(epoch=epoch, parent="", seq=0, digest=zero.hex()))

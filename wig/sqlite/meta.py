@@ -16,6 +16,7 @@ class Head:
     """The row of `meta`; the writer changes its copy as it decides, and stores it at commit."""
 
     database: str
+    role: str
     generation: str
     epoch: str
     seq: int
@@ -36,13 +37,14 @@ def read(connection: sqlite3.Connection) -> Head:
         raise errors.Damaged("meta: the database does not say what it is")
     return Head(
         database=row[0].decode(),
-        generation=row[1].decode(),
-        epoch=row[2].decode(),
-        seq=row[3],
-        digest=row[4],
-        state_digest=int.from_bytes(row[5], "big"),
-        base_seq=row[6],
-        base_digest=row[7],
+        role=row[1].decode(),
+        generation=row[2].decode(),
+        epoch=row[3].decode(),
+        seq=row[4],
+        digest=row[5],
+        state_digest=int.from_bytes(row[6], "big"),
+        base_seq=row[7],
+        base_digest=row[8],
     )
 
 

@@ -6,12 +6,13 @@ SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL;
 
 -- name: meta_get
 -- Who and where this database is.
-SELECT database, generation, epoch, seq, digest, state_digest, base_seq, base_digest FROM meta;
+SELECT database, role, generation, epoch, seq, digest, state_digest, base_seq, base_digest
+FROM meta;
 
 -- name: meta_insert
 -- The one row, when a database is made.
-INSERT INTO meta (id, database, epoch, seq, digest, state_digest, base_seq, base_digest)
-VALUES (1, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO meta (id, database, role, epoch, seq, digest, state_digest, base_seq, base_digest)
+VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: meta_head
 -- The position and the state digest, once per transaction.

@@ -139,6 +139,8 @@ def test_waits_grow_and_are_bounded():
     ("error", "code"),
     [
         (errors.Fenced(), 78),
+        (errors.WrongRole(), 78),
+        (errors.Foreign(), 78),
         (errors.Unavailable(), 3),
         (errors.Unknown(), 3),
         (errors.Damaged(), 1),

@@ -156,13 +156,13 @@ def cut_in_header(path):
 BAD_FILES = [
     pytest.param(missing, errors.Unusable, "does not exist", id="missing"),
     pytest.param(directory, errors.Unusable, "cannot be read: Is a directory", id="directory"),
-    pytest.param(empty, errors.Unusable, "is not a database", id="empty"),
+    pytest.param(empty, errors.Damaged, "is truncated", id="empty"),
     pytest.param(text, errors.Unusable, "is not a database", id="text"),
     pytest.param(wrong_magic, errors.Unusable, "is not a database", id="magic"),
     pytest.param(foreign, errors.Unusable, "is not a database of wig", id="foreign"),
     pytest.param(newer, errors.Unsupported, "has format 2, this program knows 1", id="newer"),
     pytest.param(cut_in_half, errors.Damaged, "is truncated", id="cut-in-half"),
-    pytest.param(cut_in_header, errors.Unusable, "is not a database", id="cut-in-header"),
+    pytest.param(cut_in_header, errors.Damaged, "is truncated", id="cut-in-header"),
 ]
 
 
