@@ -13,13 +13,18 @@ from wig_cli import settings
 
 COMMON = (
     "server", "token_file", "identity", "tls_ca", "tls_cert", "tls_key", "config", "output",
-    "timeout",
+    "timeout", "node",
 )  # fmt: skip
 
 """Of commands that ask the primary, and of nodes."""
 LOCAL = ("config", "output")
 """Of commands that work on this host alone."""
 WIDTH_MAX = 100
+QUIET = 0
+"""Of commands: what goes wrong is in their error."""
+WARNINGS = 1
+STORY = 2
+"""Of programs that run for ever: their log is all that they say."""
 
 
 class UsageError(Exception):
@@ -143,17 +148,18 @@ def describe(
     examples: Sequence[str] = (),
     text: str = "",
     remote: bool = False,
-    daemon: bool = False,
+    loudness: int = QUIET,
     common: Sequence[str] | None = None,
 ) -> None:
     """Say what a parser is for and what it runs.
 
     `common` are the common options that mean something to it; None: those of its kind.
+    `loudness` is how much it logs without -v.
     """
     parser.description = f"{help[0].upper()}{help[1:]}.\n{text and chr(10) + text.strip()}"
     if examples:
         parser.epilog = "examples:\n" + "\n".join(f"  {line}" for line in examples)
-    parser.set_defaults(run=run, remote=remote, daemon=daemon, check=None, parser=parser)
+    parser.set_defaults(run=run, remote=remote, loudness=loudness, check=None, parser=parser)
     add_common(parser, common or (COMMON if remote else LOCAL))
 
 

@@ -18,6 +18,7 @@ from wig import errors, keys
 S = TypeVar("S", bound=keys.Secret)
 
 NONE = "none"
+ALL = "all"
 KEY_FILE_BYTES_MAX = 1000  # a key has 44 characters; more means that it is another file
 REQUEST_CHARACTERS_MAX = 64
 _DURATION = re.compile(r"([0-9]{1,6})([smhdw])")
@@ -111,6 +112,24 @@ def add_request(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--request", type=request_id, default="", metavar="ID",
         help="name this request: a repeat with the same id returns the outcome of the first",
+    )  # fmt: skip
+    add_wait(parser)
+
+
+def how_many(text: str) -> str | int:
+    """Return how many gateways to wait for."""
+    if text == ALL:
+        return ALL
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither all nor a number from 1 on")
+    return int(text)
+
+
+def add_wait(parser: argparse.ArgumentParser) -> None:
+    """Add the option to wait for gateways."""
+    parser.add_argument(
+        "--wait", type=how_many, default=None, metavar="all|N",
+        help="return when all gateways, or N of them, have applied it; 1 if not in --timeout",
     )  # fmt: skip
 
 

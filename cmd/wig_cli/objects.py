@@ -22,7 +22,8 @@ DEFAULTS: dict[str, Fields] = {
     },
     "node": {
         "name": "", "role": "", "version": "", "instance": "", "position": None, "head": 0,
-        "lag_entries": 0, "since": None, "seen": None, "problems": [],
+        "upstream": "", "lag_entries": 0, "lag_s": 0.0, "behind_since": None, "since": None,
+        "seen": None, "problems": [],
     },
     "token": {"id": "", "role": "", "description": "", "created": None, "revision": ""},
 }  # fmt: skip

@@ -149,6 +149,7 @@ def _add_import(group: Any) -> None:
         "--from-line", type=inputs.whole, default=1, metavar="N", help="skip the lines before N"
     )
     parser.add_argument("--dry-run", action="store_true", help="check the file, and change nothing")
+    inputs.add_wait(parser)
 
 
 def _add_export(group: Any) -> None:

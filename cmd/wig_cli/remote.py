@@ -11,9 +11,13 @@ from typing import Any
 # nats-py imports aiohttp for WebSockets, which we do not use: 100 ms of CPU in each command.
 sys.modules.setdefault("aiohttp", None)  # type: ignore[arg-type]
 
+from msgspec import to_builtins  # noqa: E402
+
 from bridge import client, credentials  # noqa: E402
 from bridge.options import Options  # noqa: E402
+from bridge.wire import Reply  # noqa: E402
 from wig.commands import AnyCommand  # noqa: E402
+from wig_cli import waiting  # noqa: E402
 
 IDENTITY_DEFAULT = "admin"
 """Who one is without a token, where the server asks for none."""
@@ -22,10 +26,13 @@ IDENTITY_DEFAULT = "admin"
 class Session:
     """The primary, as the command modules see it: dictionaries, and wig's errors."""
 
-    def __init__(self, inner: client.Client, timeout_s: float) -> None:
-        """Use `call`."""
+    def __init__(self, inner: client.Client, timeout_s: float, node: str | None = None) -> None:
+        """Use `call`; `node` is asked instead of the primary."""
         self._inner = inner
         self._timeout_s = timeout_s
+        self._node = node
+        self.position: dict[str, Any] | None = None
+        """Where the primary was when it answered the last command."""
 
     @property
     def payload_limit(self) -> int:
@@ -40,18 +47,27 @@ class Session:
         `timeout_s` is for work that takes longer than people want to wait for an answer.
         """
         timeout_s = max(timeout_s, self._timeout_s)
-        reply = await self._inner.command(verb, command, timeout_s=timeout_s)
+        if self._node is not None:
+            reply = await self._inner.query_node(self._node, verb, {}, timeout_s=timeout_s)
+        else:
+            reply = await self._inner.command(verb, command, timeout_s=timeout_s)
+        self.position = to_builtins(reply.position)
         return reply.ok or {}
 
     async def query(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Ask the primary something."""
-        reply = await self._inner.query(verb, body, timeout_s=self._timeout_s)
-        return reply.ok or {}
+        """Ask the primary, or the node that was named."""
+        return (await self._ask(verb, body)).ok or {}
 
     async def head(self) -> int:
         """Return the sequence of the last entry."""
-        reply = await self._inner.query("log.list", {"limit": 1}, timeout_s=self._timeout_s)
+        reply = await self._ask("log.list", {"limit": 1})
         return reply.position.seq if reply.position else 0
+
+    async def _ask(self, verb: str, body: dict[str, Any]) -> Reply:
+        if self._node is None:
+            return await self._inner.query(verb, body, timeout_s=self._timeout_s)
+        verb = verb.removeprefix("node.")  # of a node, it is just its status
+        return await self._inner.query_node(self._node, verb, body, timeout_s=self._timeout_s)
 
 
 def bus_options(options: argparse.Namespace, *, name: str = "wig") -> Options:
@@ -76,4 +92,8 @@ def _path(text: str | None) -> Path | None:
 async def call(options: argparse.Namespace) -> Any:
     """Connect, run the command, disconnect."""
     async with client.connect(bus_options(options)) as inner:
-        return await options.run(Session(inner, options.timeout), options)
+        session = Session(inner, options.timeout, options.node)
+        code = await options.run(session, options)
+        if not code and getattr(options, "wait", None) is not None:
+            return await waiting.wait(session, options)
+        return code

@@ -91,6 +91,9 @@ SETTINGS: dict[str, Setting] = {
     "wireguard": Setting(
         "which WireGuard", "auto", "auto|kernel|userspace", choices=("auto", "kernel", "userspace")
     ),
+    "node": Setting(
+        "the node to ask instead of the primary; a follower answers reads", None, "NAME"
+    ),
     "timeout": Setting("seconds to wait for an answer", 10, "SECONDS", _seconds),
 }
 """Every setting there is; a TOML file may have these keys and no others."""

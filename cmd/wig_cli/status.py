@@ -8,14 +8,16 @@ from wig_cli import arguments, objects, output
 if TYPE_CHECKING:
     from wig_cli.remote import Session
 
-COLUMNS = ("node", "role", "version", "position", "lag", "since", "problems")
+COLUMNS = ("node", "role", "follows", "version", "position", "lag", "behind", "since", "problems")
 
 
 def status(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wig status`."""
     arguments.describe(
         parser, run_status, remote=True, help="show every node, its position and its lag",
-        text="The exit code is 1 when a node is behind or has a problem.",
+        text="The exit code is 1 when a node is behind or has a problem."
+        "\nlag: entries that it lacks; behind: for how long it has not been at the primary's"
+        "\nhead; since: its start.",
         examples=("wig status", "wig status --output json"),
     )  # fmt: skip
 
@@ -38,6 +40,13 @@ def _row(node: dict[str, Any]) -> list[Any]:
     position = node["position"]
     place = f"{position['epoch'][-8:]}:{position['seq']}" if position else None
     return [
-        node["name"], node["role"], node["version"], place, str(node["lag_entries"]),
-        node["since"], node["problems"],
+        node["name"], node["role"], node["upstream"], node["version"], place,
+        str(node["lag_entries"]), _behind(node), node["since"], node["problems"],
     ]  # fmt: skip
+
+
+def _behind(node: dict[str, Any]) -> str:
+    """Return for how long a node has lagged, and since when."""
+    if not node["lag_entries"]:
+        return ""
+    return f"{node['lag_s']:.0f} s, since {node['behind_since']}"
