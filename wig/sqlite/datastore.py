@@ -9,39 +9,19 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Self
 
-from wig import codec, errors, log, results
-from wig.commands import AnyCommand, CreatePeer, DeleteInterface, ImportPeers
-from wig.decide import decide
+from wig import errors, log
 from wig.log import Lineage, Position, Record
 from wig.model import Object
 from wig.ops import Op
 from wig.snapshot import Header
 from wig.sqlite import connections, crash, loading, lock, migrations, oplog, rows, sql
+from wig.sqlite.group import Group, Outcome, Request, refusal
 from wig.sqlite.reader import Reader
 from wig.sqlite.transaction import Transaction
 
-_REQUEST_KNOWN = sql.query("request_known")
-
-
-class Request(NamedTuple):
-    """One command, by whom and under which id; an empty id promises nothing about repeats."""
-
-    actor: str
-    id: str
-    command: AnyCommand
-
-
-class Outcome(NamedTuple):
-    """What is answered to a request, once the stream has reached `head`."""
-
-    reply: bytes
-    """`{"ok": …, "position": …}` or `{"error": …}`, as it travels."""
-    head: int
-    """The head of the log after the request was decided."""
-    repeated: bool = False
-    """It was decided earlier; `reply` is what was recorded then."""
+__all__ = ["Datastore", "Outcome", "Request"]
 
 
 class Datastore:
@@ -53,8 +33,6 @@ class Datastore:
         self._lock = held
         self._connection = connection
         self._transaction = Transaction(connection)
-        self._recorded: dict[tuple[str, str], Outcome] = {}
-        self._outcomes: dict[tuple[str, str], Outcome] = {}
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -145,99 +123,32 @@ class Datastore:
         `unknown`, if the disk failed while it was asked to keep what was written. After that,
         only a restart finds out what it kept, and everything is refused.
         """
-        crash.point("commit: before begin")
-        transaction = self._transaction
         try:
-            transaction.begin()
+            return self._commit(requests, now, careful=False)
+        except errors.Damaged:
+            # What is stored contradicts itself somewhere. Only who meets it shall suffer.
+            return self._commit(requests, now, careful=True)
+
+    def _commit(
+        self, requests: Sequence[Request], now: datetime, *, careful: bool
+    ) -> list[Outcome]:
+        crash.point("commit: before begin")
+        group = Group(self._transaction, now, careful=careful)
+        try:
+            self._transaction.begin()
             crash.point("commit: begun")
-            self._look_up(requests)
-            outcomes = [self._decide(request, now) for request in requests]
-            transaction.flush()
-            self._record(now)
+            outcomes = group.decide(requests)
+            self._transaction.flush()
+            group.record()
             crash.point("commit: outcomes written")
-            transaction.commit()
+            self._transaction.commit()
         except (sqlite3.Error, errors.Unavailable) as error:
             return [self._failed(error)] * len(requests)
         except BaseException:
-            transaction.rollback()
+            self._transaction.rollback()
             raise
-        finally:
-            self._outcomes.clear()
-            self._recorded.clear()
         crash.point("commit: committed")
         return outcomes
-
-    def _look_up(self, requests: Sequence[Request]) -> None:
-        """Read at once what deciding would read one by one: each statement costs 3 µs."""
-        keys = [(request.actor, request.id) for request in requests if request.id]
-        if keys:
-            query = codec.encode(keys).decode()
-            for actor, id_, reply, head in self._connection.execute(_REQUEST_KNOWN, (query,)):
-                outcome = Outcome(reply, head, repeated=True)
-                self._recorded[actor.decode(), id_.decode()] = outcome
-        new_peers = [
-            request.command.public_key
-            for request in requests
-            if isinstance(request.command, CreatePeer)
-        ]
-        if len(new_peers) > 1:
-            self._transaction.view.expect(new_peers)
-
-    def _decide(self, request: Request, now: datetime) -> Outcome:
-        """Return the recorded outcome, or decide and note it."""
-        key = request.actor, request.id
-        if (found := self._recorded.get(key)) is not None:
-            return found
-        if (noted := self._outcomes.get(key)) is not None:
-            return noted._replace(repeated=True)
-        try:
-            reply = self._carry_out(request, now)
-        except errors.WigError as error:
-            reply = {"error": error.body()}
-        outcome = Outcome(codec.encode(reply), self._transaction.head.seq)
-        if request.id:
-            self._outcomes[key] = outcome
-        crash.point("commit: outcome noted")
-        return outcome
-
-    def _record(self, now: datetime) -> None:
-        """Store the outcomes of the group."""
-        time = rows.micros(now)
-        noted = [
-            (*key, time, outcome.head, bytearray(outcome.reply))
-            for key, outcome in self._outcomes.items()
-        ]
-        sql.insert_all(self._connection, "request_insert", noted)
-
-    def _carry_out(self, request: Request, now: datetime) -> dict[str, Any]:
-        """Decide one command, all of its ops or none; return the reply of a success."""
-        transaction = self._transaction
-        several = isinstance(request.command, ImportPeers | DeleteInterface)
-        if several:
-            transaction.savepoint()
-        if isinstance(request.command, ImportPeers):
-            transaction.view.expect(spec.public_key for spec in request.command.peers)
-        try:
-            made = self._append_all(request, now)
-        except errors.WigError:
-            if several:
-                transaction.undo()
-            raise
-        if several:
-            transaction.release()
-        head = transaction.head
-        revision = f"{head.epoch}:{head.seq}" if made else ""
-        result = results.result(request.command, made, transaction.view, revision)
-        return {"ok": result, "position": head.position()}
-
-    def _append_all(self, request: Request, now: datetime) -> list[Op]:
-        transaction, made = self._transaction, []
-        for op in decide(transaction.view, request.command, now):
-            crash.point("commit: decided")
-            transaction.append(op, now=now, actor=request.actor, request=request.id)
-            crash.point("commit: state changed")
-            made.append(op)
-        return made
 
     def _failed(self, error: sqlite3.Error | errors.Unavailable) -> Outcome:
         """Roll back, and return what every request of the group is told."""
@@ -248,7 +159,7 @@ class Datastore:
             in_doubt = self._transaction.rollback()
             kind = errors.Unknown if in_doubt else errors.Unavailable
             told = kind(why.message, field=why.field, hint=why.hint)
-        return Outcome(codec.encode({"error": told.body()}), self._transaction.committed.seq)
+        return refusal(told, self._transaction.committed.seq)
 
     def append(self, ops: Iterable[Op], *, actor: str, now: datetime) -> None:
         """Commit ops that no command asked for, such as the first token."""

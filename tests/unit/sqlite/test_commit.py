@@ -271,6 +271,35 @@ def test_what_another_program_wrote_is_seen(datastore):
     assert reply["error"]["code"] == "invalid"
 
 
+def test_damage_is_told_to_who_meets_it_and_to_nobody_else(datastore):
+    """Addresses that are not marked as used cannot be released, half-way through a delete."""
+    ask(datastore, ImportPeers(peers=(spec(1), spec(2, ip6=None))))
+    other = sqlite3.connect(datastore.path)
+    other.execute("UPDATE island SET last = first WHERE version = 6")
+    other.commit()
+    other.close()
+    digest = datastore.state_digest()
+
+    replies = commit(
+        datastore,
+        request(create_peer(3, ip6=None), "r3"),
+        request(delete_peer(1), "r1"),
+        request(delete_peer(2), "r2"),
+        request(delete_peer(3), "r4"),
+        request(create_peer(2, ip6=None), "r5"),
+    )
+
+    assert codes(replies) == ["ok", "damaged", "ok", "ok", "ok"]
+    assert datastore.state_digest() != digest
+    assert datastore.reader().peer(key(1)) is not None
+    other = sqlite3.connect(datastore.path)
+    other.execute("UPDATE island SET last = x'fd000000000000000000000000000002' WHERE version = 6")
+    other.commit()
+    other.close()
+    assert codes(commit(datastore, request(delete_peer(1), "r1"))) == ["ok"]
+    assert sqlite.verify(datastore.path).peers == 1
+
+
 @pytest.fixture
 def failing():
     """Install an error at a crash point."""
