@@ -93,6 +93,10 @@ def _run(options: argparse.Namespace) -> int:
     return result if isinstance(result, int) else 0
 
 
+LEVELS = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
+
+
 def _start_logging(options: argparse.Namespace) -> None:
-    verbose = getattr(options, "verbose", 0) + (1 if options.daemon else 0)
-    log_format.start((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
+    """Begin where the command does, and say more for each -v."""
+    said = options.loudness + getattr(options, "verbose", 0)
+    log_format.start(LEVELS[min(said, len(LEVELS) - 1)])

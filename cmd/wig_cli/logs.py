@@ -60,10 +60,19 @@ async def run_tail(session: "Session", options: argparse.Namespace) -> None:
     """Print the last entries, and new ones as they come."""
     printer = _Lines() if output.is_json(options) else _Table()
     after = max(0, await session.head() - options.n)
+    silent = False
     while True:
-        async for page in entries(session, after):
-            printer.rows(page)
-            after = page[-1]["seq"]
+        try:
+            async for page in entries(session, after):
+                printer.rows(page)
+                after = page[-1]["seq"]
+            silent = False
+        except errors.Temporary as error:
+            if options.no_follow:
+                raise
+            if not silent:  # a restart of the primary is no reason to stop watching it
+                output.note(f"waiting: {error.message}")
+            silent = True
         if options.no_follow:
             return
         await asyncio.sleep(POLL_S)

@@ -14,7 +14,7 @@ from wig_cli import arguments, forever, settings
 def datastore(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wig datastore`."""
     arguments.describe(
-        parser, run_datastore, daemon=True, common=arguments.COMMON,
+        parser, run_datastore, loudness=arguments.STORY, common=arguments.COMMON,
         help="run a primary, or a follower of another datastore",
         text="Without --follow it is the primary: the one writer. wig init makes its database;"
         "\na follower's is made when it is not there.",
@@ -34,7 +34,7 @@ def datastore(parser: argparse.ArgumentParser) -> None:
 def gateway(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wig gateway`."""
     arguments.describe(
-        parser, run_gateway, daemon=True, common=arguments.COMMON,
+        parser, run_gateway, loudness=arguments.STORY, common=arguments.COMMON,
         help="run a gateway: apply a datastore to this host's WireGuard",
         text="Stopping it leaves the interfaces up: connected clients lose nothing.",
         examples=("wig gateway --name gw1 --follow primary@hub",),

@@ -4,6 +4,7 @@ Loaded by `main`. Flags to values; `local` puts them together and runs them.
 """
 
 import argparse
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -14,8 +15,10 @@ PORT_DEFAULT = 51820  # what wg(8) and every client show as the usual port
 
 def up(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wig up`."""
+    # On a terminal the greeting is the story; elsewhere the log is.
+    loudness = arguments.WARNINGS if sys.stderr.isatty() else arguments.STORY
     arguments.describe(
-        parser, run_up, daemon=True,
+        parser, run_up, loudness=loudness,
         help="run everything on this host: server, primary, gateway",
         text="The first start makes a database, an admin's token and an interface that is ready"
         "\nto use. Later starts continue where the last one stopped.",
