@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol, TypeVar, assert_never
 
 from bridge import subjects, wire
 from bridge.connection import Connection
-from bridge.streams import Seen, Streams
+from bridge.streams import INSUFFICIENT_STORAGE, Refused, Seen, Streams
 from bridge.worker import Worker
 from wig import errors, log, owner
 from wig.log import Lineage, Position, Record
@@ -229,7 +229,12 @@ class Ownership:
         return owner.Begun(action.first)
 
     async def _create(self, first: int) -> None:
-        await self._streams.create(self.generation, first, self._store.database)
+        try:
+            await self._streams.create(self.generation, first, self._store.database)
+        except Refused as error:
+            if error.number == INSUFFICIENT_STORAGE:
+                await self._retire()  # then there will be room, at the next attempt
+            raise
 
     def _tell(self, lost: tuple[int, int] | None) -> None:
         if lost is None:

@@ -82,6 +82,7 @@ class Publisher:
         """The last commit that the stream has completely; None: not known yet."""
         self.first = 0
         """The first entry in the stream, or the next one."""
+        bus.on_up(self._reconnected)
 
     @property
     def generation(self) -> str:
@@ -239,6 +240,11 @@ class Publisher:
         """Look at the stream before anything more is sent."""
         logger.warning("publishing is in doubt", extra={"reason": reason})
         self._stop_sending()
+
+    def _reconnected(self) -> None:
+        """Look at the stream: a server that was away may have lost it, and others would wait."""
+        if self._outbox is not None:
+            self.doubt("the server was away")
 
     def _stop_sending(self) -> None:
         if self._outbox is not None:

@@ -28,6 +28,7 @@ DATABASE = "wig-database"
 
 STREAM_NOT_FOUND = 10059  # nats-server, server/errors.json
 MESSAGE_NOT_FOUND = 10037
+INSUFFICIENT_STORAGE = 10047
 
 
 class Refused(errors.Unavailable):

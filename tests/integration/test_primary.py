@@ -132,6 +132,11 @@ async def test_wiped_stream_begins_a_new_epoch(tmp_path):
         assert serving.lineage[-1].seq == 1
 
 
+def epochs(running):
+    """Return in how many epochs the log has been."""
+    return len(running.primary.node.datastore.lineage)
+
+
 async def kill_and_replace_store(server, replace):
     """Kill the server, and have another store in place before it is back."""
     directory = server.options.directory / "jetstream"
@@ -147,6 +152,7 @@ async def test_stream_wiped_under_a_running_primary(tmp_path, server):
         epoch = running.primary.node.serving().position.epoch
 
         await kill_and_replace_store(server, shutil.rmtree)
+        await eventually(lambda: epochs(running) == 2, "a new epoch, with nobody asking")
         await create_peers(client, [1, 2])
 
         assert await is_published(running)
@@ -308,6 +314,19 @@ async def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path, 
             stop.set()
 
         assert await peers(client) >= acknowledged
+        assert await is_published(running)
+
+
+async def test_storage_full_of_old_streams_is_made_room_in(tmp_path, server):
+    """Streams of earlier generations are in nobody's way when there is no room for a new one."""
+    async with connected(server) as bus:
+        old = Streams(bus, NODE, "old")
+        for number in range(5):
+            await old.create(f"{number:08x}", 1, "")
+
+    async with primary(tmp_path, server) as running, admin(server) as client:
+        await client.command("interface.create", create_interface())
+
         assert await is_published(running)
 
 
