@@ -38,7 +38,10 @@ class Standing(Protocol):
     """What a datastore knows of the root."""
 
     def root(self) -> Root | None:
-        """Return the root as this node tells it on; None: it cannot be followed now."""
+        """Return the root as this node tells it on; None: it has not heard of it."""
+
+    def loading(self) -> bool:
+        """Say whether everything is being replaced, so that nobody may follow now."""
 
     def confirmed(self) -> bool:
         """Say whether the node is the primary, or at the head of one that it still hears."""
@@ -146,8 +149,8 @@ class DatastoreNode:
 
     def serving(self) -> Serving | None:
         """Return where the stream is; None: there is none, or nothing to follow."""
-        published, root = self.publisher.published, self._standing.root()
-        if published is None or root is None or not self.publisher.generation:
+        published = self.publisher.published
+        if published is None or not self.publisher.generation or self._standing.loading():
             return None
         return Serving(
             node=self.me.node,
@@ -156,7 +159,7 @@ class DatastoreNode:
             state_digest=published.state_digest,
             lineage=self.datastore.lineage,
             oldest=self.publisher.first,
-            root=root,
+            root=self._standing.root(),
             confirmed=self._standing.confirmed(),
         )
 

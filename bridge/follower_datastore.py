@@ -172,8 +172,12 @@ class FollowerDatastore:
     # -- what it knows of the root
 
     def root(self) -> Root | None:
-        """Return the root as its upstream told it; None while a snapshot is loaded."""
-        return None if self._store.loading else self.follower.root()
+        """Return the root as its upstream told it; None: it has not."""
+        return self.follower.root()
+
+    def loading(self) -> bool:
+        """Say whether a snapshot is being loaded."""
+        return self._store.loading
 
     def confirmed(self) -> bool:
         """Say whether it has reached the head of a root that is still heard."""

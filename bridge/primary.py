@@ -107,6 +107,10 @@ class Primary:
         position = published.position
         return Root(epoch=position.epoch, seq=position.seq, age_s=0.0, path=(self.me.node,))
 
+    def loading(self) -> bool:
+        """Say no: nothing replaces what the primary has."""
+        return False
+
     def confirmed(self) -> bool:
         """Say yes: nobody knows more."""
         return True
