@@ -16,6 +16,9 @@ from wig import errors
 IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,32}")
 """What identities, and names of nodes, look like: one token of a subject."""
 
+ANY = "*"
+"""In the place of an identity: whoever asks."""
+
 _API = re.compile(rf"wig\.api\.({IDENTITY.pattern})\.([a-z]+\.[a-z]+)")
 _NODE = re.compile(rf"wig\.node\.({IDENTITY.pattern})\.({IDENTITY.pattern})\.([a-z]+(?:\.[a-z]+)?)")
 _STREAM = re.compile(rf"WIG_({IDENTITY.pattern})_([0-9a-f]+)")
