@@ -19,8 +19,14 @@ from wig.snapshot import Header
 DATABASE = "db"
 SILENCE_S_MAX = 10.0  # like `bridge.transfer`
 HUB = "hub"
-UPSTREAM = {"mid": HUB, "leaf": "mid", "gw-hub": HUB, "gw-mid": "mid", "gw-leaf": "leaf"}
-"""The tree: followers, and gateways whose names begin with `gw`."""
+UPSTREAMS = {
+    "mid": (HUB,),
+    "leaf": ("mid", HUB),
+    "gw-hub": (HUB, "mid", "leaf"),
+    "gw-mid": ("mid", "leaf", HUB),
+    "gw-leaf": ("leaf", HUB, "mid"),
+}
+"""Followers, and gateways whose names begin with `gw`; whom each may follow, at first the first."""
 
 State = tuple[tuple[str, bytes], ...]
 """All that replicas agree on: every entry with the epoch that it is stamped with."""
@@ -132,8 +138,9 @@ class World:
         self.consumers: dict[str, Consumer] = {}
         self.truth: dict[Position, State] = {}
         self.acknowledged: dict[int, str] = {}
+        self.upstream = {name: upstreams[0] for name, upstreams in UPSTREAMS.items()}
         self.hub = Primary(self)
-        self.downstreams = {name: Downstream(self, name) for name in UPSTREAM}
+        self.downstreams = {name: Downstream(self, name) for name in UPSTREAMS}
 
     def fresh(self, what: str) -> str:
         return f"{what}{next(self.numbers):04x}"
@@ -165,7 +172,7 @@ class World:
 
     def beacon(self, name: str) -> None:
         beacon = self.node(name).beacon()
-        for below, upstream in UPSTREAM.items():
+        for below, upstream in self.upstream.items():
             if upstream == name:
                 self.send(Message(below, on.Heard(beacon)))
 
@@ -176,6 +183,15 @@ class World:
 
     def node(self, name: str) -> "Primary | Downstream":
         return self.hub if name == HUB else self.downstreams[name]
+
+    def damage(self, message: Message) -> None:
+        """Change a byte of an entry on its way."""
+        event = message.event
+        if isinstance(event, on.Arrived) and event.records:
+            records = [*event.records[:-1], event.records[-1]._replace(payload=b"damaged")]
+            self.send(replace(message, event=replace(event, records=records)))
+        else:
+            self.send(message)
 
     def prune(self, name: str, keep: int) -> None:
         """Forget all but the last entries, in the database and in the stream."""
@@ -200,6 +216,10 @@ class World:
                 stream = self.streams[HUB, backup.generation] = Stream("old", backup.base + 1)
                 for record in backup.records[backup.base :]:
                     stream.append(record, backup.lineage)
+                for consumer in self.consumers.values():
+                    if consumer.key == (HUB, backup.generation):  # behind a leaf nobody notices
+                        consumer.stream = stream
+                        consumer.next = min(consumer.next, stream.last + 1)
         self.hub.disk = replace(backup)
         self.acknowledged = {
             seq: digest for seq, digest in self.acknowledged.items() if seq <= backup.head
@@ -490,7 +510,7 @@ class Downstream(Node):
     def ask(self, attempt: int, *, fetch: bool) -> None:
         self.world.send(
             Message(
-                UPSTREAM[self.name],
+                self.world.upstream[self.name],
                 asked_by=self.name,
                 attempt=attempt,
                 request=self.request,

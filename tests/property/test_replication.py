@@ -5,18 +5,17 @@ streams and messages are simulated (`replication_world`). After every step the i
 the design are checked; at the end the faults stop, and everybody must reach the head by itself.
 """
 
-from typing import Any
-
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.property.replication_world import HUB, UPSTREAM, Disk, World
+from tests.property.replication_world import HUB, UPSTREAMS, Disk, World
 
 CALM_S = 60.0
 STEP_S = 0.25
 
-downstreams = st.sampled_from(sorted(UPSTREAM))
+downstreams = st.sampled_from(sorted(UPSTREAMS))
 followers = st.sampled_from(["mid", "leaf"])
 servers = st.sampled_from([HUB, "mid", "leaf"])
 which = st.integers(0, 1 << 16)
@@ -29,6 +28,7 @@ class Replication(RuleBasedStateMachine):
         super().__init__()
         self.world = World()
         self.backups: list[Disk] = []
+        self.copies: list[Disk | None] = []
 
     # Work.
 
@@ -42,7 +42,7 @@ class Replication(RuleBasedStateMachine):
         for _ in range(count):
             self.world.node(name).publish()
 
-    @rule(name=downstreams, count=st.integers(0, 4))
+    @rule(name=downstreams, count=st.integers(0, 6))
     def the_server_gives_entries(self, name: str, count: int) -> None:
         self.world.give(name, count)
 
@@ -57,6 +57,11 @@ class Replication(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.1, 0.3, 1.0, 6.0]))
     def time_passes(self, seconds: float) -> None:
         self.world.tick(seconds)
+
+    @rule(seconds=st.integers(1, 3))
+    def nothing_goes_wrong_for_a_while(self, seconds: int) -> None:
+        for step in range(seconds * 4):
+            self.world.calm_step(STEP_S, beacons=step % 4 == 0)
 
     # Messages.
 
@@ -81,7 +86,12 @@ class Replication(RuleBasedStateMachine):
     def a_message_is_lost(self, index: int) -> None:
         self.world.messages.pop(index % len(self.world.messages))
 
-    # Failures.
+    @precondition(lambda self: self.world.messages)
+    @rule(index=which)
+    def a_message_is_damaged(self, index: int) -> None:
+        self.world.damage(self.world.messages.pop(index % len(self.world.messages)))
+
+    # Failures, and what operators do.
 
     @rule(name=downstreams, reboot=st.booleans())
     def a_downstream_is_killed(self, name: str, reboot: bool) -> None:
@@ -96,9 +106,24 @@ class Replication(RuleBasedStateMachine):
         for key in [key for key in self.world.streams if key[0] == name]:
             del self.world.streams[key]
 
+    @rule(name=downstreams, index=which)
+    def a_downstream_gets_another_upstream(self, name: str, index: int) -> None:
+        self.world.upstream[name] = UPSTREAMS[name][index % len(UPSTREAMS[name])]
+        self.world.downstreams[name].kill()
+
     @rule(name=followers)
     def a_followers_database_is_lost(self, name: str) -> None:
         self.world.downstreams[name].disk = None
+        self.world.downstreams[name].kill()
+
+    @rule(name=followers)
+    def a_followers_database_is_copied(self, name: str) -> None:
+        self.copies.append(self.world.downstreams[name].disk)
+
+    @precondition(lambda self: self.copies)
+    @rule(index=which, name=followers)
+    def a_followers_database_is_replaced_by_an_old_copy(self, index: int, name: str) -> None:
+        self.world.downstreams[name].disk = self.copies[index % len(self.copies)]
         self.world.downstreams[name].kill()
 
     @rule(name=servers, keep=st.integers(1, 5))
@@ -137,15 +162,22 @@ class Replication(RuleBasedStateMachine):
         """Invariant 4: once messages arrive, everybody reaches the head."""
         self.world.messages.clear()
         self.world.hub.restart(crash_after=99)
-        self.world.hub.commit()
-        steps = int(CALM_S / STEP_S)
-        for step in range(steps):
+        for step in range(int(CALM_S / STEP_S)):
             self.world.calm_step(STEP_S, beacons=step % 4 == 0)
+            self.every_state_is_the_primarys_at_that_position()
+            self.what_was_acknowledged_is_there()
             if self.world.converged():
                 return
-        lost = [str(node) for node in self.world.downstreams.values()]
-        raise AssertionError(f"invariant 4: after {CALM_S} s, hub at {self.world.hub.disk.position}: {lost}")
+        where = [str(node) for node in self.world.downstreams.values()]
+        raise AssertionError(f"invariant 4: {self.world.hub.disk.position}, but {where}")
 
 
 TestReplication = Replication.TestCase
-TestReplication.settings = settings(max_examples=60, stateful_step_count=60)
+TestReplication.settings = settings(max_examples=150, stateful_step_count=60)
+
+
+@pytest.mark.torture
+class TestReplicationForLong(Replication.TestCase):  # type: ignore[misc,name-defined]
+    """The same, for minutes."""
+
+    settings = settings(max_examples=20_000, stateful_step_count=100, derandomize=False)

@@ -1,0 +1,191 @@
+"""Stories that random steps find too rarely, or once found; on the same simulated world."""
+
+import pytest
+
+from tests.property.replication_world import HUB, World
+from wig import replica_events as on
+
+
+def calm(world: World, seconds: float = 10.0) -> None:
+    """Let everything happen that happens when nothing is broken."""
+    for step in range(int(seconds * 4)):
+        world.calm_step(0.25, beacons=step % 4 == 0)
+
+
+def grow(world: World, count: int = 1) -> None:
+    """Commit some entries."""
+    for _ in range(count):
+        world.hub.commit()
+
+
+def restart(world: World) -> None:
+    """Start the primary again; it reconciles."""
+    world.hub.restart(crash_after=99)
+
+
+@pytest.fixture
+def world() -> World:
+    """A tree at rest, with a few entries."""
+    one = World()
+    grow(one, 4)
+    calm(one)
+    assert one.converged()
+    return one
+
+
+def everybody_is_right(world: World) -> bool:
+    return all(
+        node.disk is not None and world.truth[node.disk.position] == node.disk.state
+        for node in world.downstreams.values()
+    )
+
+
+def follow(world: World, name: str, upstream: str) -> None:
+    """Start a downstream again with another upstream."""
+    world.upstream[name] = upstream
+    world.downstreams[name].kill()
+
+
+def test_a_proof_that_led_to_a_snapshot_holds_until_it_is_sent(world):
+    """The request for the promised snapshot is judged again; that must not begin the wait anew."""
+    backup = world.hub.disk
+    grow(world, 3)
+    calm(world)
+
+    world.restore(backup, with_stream=False)
+    restart(world)
+    calm(world)
+
+    assert world.converged()
+    assert everybody_is_right(world)
+
+
+def test_entries_of_a_new_epoch_in_a_followers_stream_are_stamped_with_it(world):
+    """Its stream goes on, and its downstream does not know of the epoch when they come."""
+    for key in [key for key in world.streams if key[0] == HUB]:
+        del world.streams[key]
+    restart(world)
+    grow(world, 2)
+    for _ in range(40):
+        world.tick(0.25)
+        for name in (HUB, "mid", "leaf"):
+            world.node(name).publish()
+        for name in world.downstreams:
+            world.give(name, 100)
+            world.node(name).finish()
+        while world.messages:
+            world.deliver(world.messages.pop(0))
+        assert everybody_is_right(world)
+
+    calm(world)
+    assert world.converged()
+
+
+def test_a_copy_of_a_lost_branch_takes_nothing_from_who_is_on_the_right_one(world):
+    """Database and stream were rolled back together, so both branches are in one epoch."""
+    backup = world.hub.disk
+    follow(world, "gw-mid", HUB)
+    grow(world, 3)
+    calm(world)
+    lost = world.downstreams["mid"].disk
+    world.restore(backup, with_stream=True)
+    restart(world)
+    grow(world, 2)
+    calm(world)
+    assert world.converged()
+    right = world.downstreams["gw-mid"].floor
+
+    world.downstreams["mid"].disk = lost
+    world.downstreams["mid"].kill()
+    world.beacon(HUB)
+    follow(world, "gw-mid", "mid")
+
+    calm(world)  # every load asserts invariant 8
+    assert world.converged()
+    assert right == world.downstreams["gw-mid"].floor
+
+
+def test_a_node_that_lags_does_not_pull_back_who_comes_from_a_faster_one(world):
+    """It says wait until it has caught up, however long that takes."""
+    follow(world, "gw-mid", HUB)
+    grow(world, 3)
+    for _ in range(40):
+        world.tick(0.25)
+        for _ in range(5):
+            world.hub.publish()
+        world.beacon(HUB)
+        world.give("gw-mid", 10)
+        world.give("mid", 0)  # its entries are delayed, heartbeats and beacons are not
+        while world.messages:
+            world.deliver(world.messages.pop(0))
+            world.downstreams["gw-mid"].finish()
+    ahead = world.downstreams["gw-mid"].floor
+    assert ahead == world.hub.disk.position
+    follow(world, "gw-mid", "mid")
+    for _ in range(8):
+        world.tick(0.25)
+        world.give("mid", 0)
+        world.beacon(HUB)
+        while world.messages:
+            world.deliver(world.messages.pop(0))
+            world.downstreams["gw-mid"].finish()
+            assert world.downstreams["gw-mid"].floor == ahead
+
+    calm(world)
+    assert world.converged()
+
+
+def test_what_the_root_said_before_a_downstream_came_proves_nothing(world):
+    """The downstream has an entry that this node has not even heard of yet."""
+    follow(world, "gw-mid", HUB)
+    calm(world)
+    grow(world)
+    world.hub.publish()
+    world.give("gw-mid", 1)
+    world.deliver(world.messages.pop(0))
+    world.downstreams["gw-mid"].finish()
+    ahead = world.downstreams["gw-mid"].floor
+    assert ahead == world.hub.disk.position
+
+    follow(world, "gw-mid", "mid")
+    while world.messages:
+        world.deliver(world.messages.pop(0))
+        world.downstreams["gw-mid"].finish()
+
+    assert world.downstreams["gw-mid"].floor == ahead
+    calm(world)
+    assert world.converged()
+
+
+def test_with_everything_above_dead_a_device_does_not_lose_a_single_peer(world):
+    """The follower's database is lost while the primary is gone; its gateway keeps what it has."""
+    kept = world.downstreams["gw-mid"].floor
+    world.downstreams["mid"].disk = None
+    for name in ("mid", "gw-mid"):
+        world.downstreams[name].kill()
+
+    for _ in range(200):
+        world.tick(0.25)
+        world.beacon("mid")
+        while world.messages:
+            message = world.messages.pop(0)
+            if message.to != HUB:
+                world.deliver(message)
+            world.downstreams["gw-mid"].finish()
+
+    assert world.downstreams["gw-mid"].floor == kept
+    calm(world, 20.0)
+    assert world.converged()
+
+
+def test_a_disturbed_replica_is_back_within_seconds(world):
+    """Each loses its connection; nobody needs a snapshot for that."""
+    for node in world.downstreams.values():
+        node.feed(on.Disconnected())
+    grow(world, 5)
+    for node in world.downstreams.values():
+        node.feed(on.Connected())
+
+    calm(world, 3.0)
+
+    assert world.converged()
