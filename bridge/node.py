@@ -9,7 +9,7 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Never, Protocol
 
@@ -56,7 +56,7 @@ class DatastoreOptions:
     """Of the upstream's JetStream; None: as the upstream says."""
     replace: bool = False
     """Give up the database for the upstream's, or the streams of another one under this name."""
-    retention: Policy = Policy()
+    retention: Policy = field(default_factory=Policy)
 
 
 async def run_datastore(
@@ -95,6 +95,14 @@ def _opened(options: DatastoreOptions) -> Datastore:
     if store.role != ("follower" if options.upstream else "primary"):
         store.close()
         raise _wrong_role(options)
+    if store.fenced:
+        store.close()
+        raise errors.Fenced(
+            f"db: {errors.quoted(options.db)} is a former primary's: {store.fenced}",
+            field="db",
+            hint="move it away, and follow the new primary; if that one is gone for good, "
+            "`wig datastore promote` makes this the primary again",
+        )
     return store
 
 

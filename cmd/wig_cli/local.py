@@ -20,6 +20,7 @@ from typing import Any, Never
 from bridge import client, credentials, node, supervisor
 from bridge.node import DatastoreOptions, GatewayOptions
 from bridge.options import Options
+from bridge.retention import Policy
 from bridge.server import NatsServer, ServerOptions
 from bridge.supervisor import Service
 from wig import commands, errors
@@ -68,6 +69,7 @@ class Local:
     gateway: linux.Options | None
     """None: no VPN on this host."""
     down_on_exit: bool
+    retention: Policy
     as_json: bool
 
     @property
@@ -92,7 +94,9 @@ async def run(options: Local) -> None:
         services: dict[str, Service] = {"nats-server": server.run}
         services |= await node.datastore(
             stack,
-            DatastoreOptions(db=options.db, name=NODE, bus=_bus(server, NODE)),
+            DatastoreOptions(
+                db=options.db, name=NODE, bus=_bus(server, NODE), retention=options.retention
+            ),
             ready=serving.set,
         )
         if options.gateway is not None:

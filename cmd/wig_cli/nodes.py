@@ -24,7 +24,7 @@ def datastore(parser: argparse.ArgumentParser) -> None:
         ),
     )  # fmt: skip
     parser.set_defaults(local_file=None)
-    settings.add(parser, "db", "name", "follow", "domain")
+    settings.add(parser, "db", "name", "follow", "domain", "log_max_age", "log_keep")
     parser.add_argument(
         "--replace", action="store_true",
         help="give up what is there for another database: the upstream's, or this one",
@@ -64,6 +64,13 @@ def gateway_options(options: argparse.Namespace, name: str) -> Any:
     )
 
 
+def retention(options: argparse.Namespace) -> Any:
+    """Return how much of the log stays (`bridge.retention.Policy`)."""
+    given = {"max_age": options.log_max_age, "keep_entries": options.log_keep}
+    known = {name: value for name, value in given.items() if value is not None}
+    return import_module("bridge.retention").Policy(**known)
+
+
 def run_datastore(options: argparse.Namespace) -> int:
     """Serve a database until told to stop."""
     upstream, _, upstream_domain = (options.follow or "").partition("@")
@@ -78,6 +85,7 @@ def run_datastore(options: argparse.Namespace) -> int:
                 upstream=upstream,
                 upstream_domain=upstream_domain or None,
                 replace=options.replace,
+                retention=retention(options),
             )
         )
     )

@@ -14,6 +14,7 @@ import argparse
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,6 +50,24 @@ def _seconds(text: str) -> float:
     return number
 
 
+_AGE = re.compile(r"([0-9]{1,5})([hdw])")
+_HOURS = {"h": 1, "d": 24, "w": 168}
+
+
+def _age(text: str) -> timedelta:
+    match = _AGE.fullmatch(text)
+    if match is None or not int(match[1]):
+        raise ValueError(text)
+    return timedelta(hours=int(match[1]) * _HOURS[match[2]])
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
 _ENDPOINT = re.compile(
     r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*"
 )
@@ -64,6 +83,8 @@ RULES: dict[Callable[[str], Any], str] = {
     int: "is not a whole number",
     _port: "is not a port: a port is 0–65535",
     _seconds: "is not a number of seconds above 0",
+    _age: "is not an age: a number with h, d or w, as in 120d",
+    _count: "is not a whole number above 0",
     _endpoint: "is not a host name or address, with or without a port",
 }
 """What to say when a value does not parse."""
@@ -87,6 +108,8 @@ SETTINGS: dict[str, Setting] = {
     "name": Setting("this node's name: letters, digits, _ and -", None, "NAME"),
     "follow": Setting("the node to follow, NODE or NODE@DOMAIN", None, "NODE"),
     "domain": Setting("JetStream domain of the server", None, "DOMAIN"),
+    "log_max_age": Setting("older log entries may go; else 120d", None, "AGE", _age),
+    "log_keep": Setting("so many log entries stay; else 100000", None, "N", _count),
     "run_dir": Setting("directory for what must not survive a reboot", "/run/wig", "DIR"),
     "wireguard": Setting(
         "which WireGuard", "auto", "auto|kernel|userspace", choices=("auto", "kernel", "userspace")

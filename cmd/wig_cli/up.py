@@ -29,7 +29,7 @@ def up(parser: argparse.ArgumentParser) -> None:
         ),
     )  # fmt: skip
     parser.set_defaults(local_file=settings.UP_FILE)
-    settings.add(parser, "state_dir", "run_dir", "endpoint", "wireguard")
+    settings.add(parser, "state_dir", "run_dir", "endpoint", "wireguard", "log_max_age", "log_keep")
     parser.add_argument(
         "--nats-port", type=inputs.whole, default=0, metavar="PORT",
         help="of the server, for clients; default: any free one, and then the same",
@@ -77,6 +77,7 @@ def run_up(options: argparse.Namespace) -> int:
                 if options.no_gateway
                 else nodes.gateway_options(options, local.GATEWAY),
                 down_on_exit=options.down_on_exit,
+                retention=nodes.retention(options),
                 as_json=options.output == "json",
             )
         )

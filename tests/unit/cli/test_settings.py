@@ -1,6 +1,7 @@
 """Where settings come from, and which source wins."""
 
 import argparse
+from datetime import timedelta
 
 import pytest
 
@@ -91,3 +92,26 @@ def test_wrong_settings_file_is_refused(tmp_path, text, message):
     with pytest.raises(settings.SettingError, match=message) as found:
         resolved(config=str(path))
     assert str(path) in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "age"),
+    [("36h", timedelta(hours=36)), ("120d", timedelta(days=120)), ("2w", timedelta(weeks=2))],
+)
+def test_an_age_has_a_unit(text, age):
+    """Hours, days or weeks."""
+    assert resolved(log_max_age=text).log_max_age == age
+
+
+@pytest.mark.parametrize("text", ["120", "0d", "d", "-1d", "1.5d", "", "9999999d", "1y"])
+def test_a_wrong_age_is_refused(text):
+    """The error says what an age is."""
+    with pytest.raises(settings.SettingError, match=r"--log-max-age: .* as in 120d"):
+        resolved(log_max_age=text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many"])
+def test_a_wrong_count_is_refused(text):
+    """At least the last entry stays."""
+    with pytest.raises(settings.SettingError, match=r"--log-keep: .* above 0"):
+        resolved(log_keep=text)
