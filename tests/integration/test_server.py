@@ -1,5 +1,6 @@
 """The embedded nats-server: starts, keeps its ports, comes back, and leaves nothing behind."""
 
+import json
 import os
 import signal
 import socket
@@ -24,12 +25,29 @@ async def test_jetstream_is_usable_inside(tmp_path):
 
 
 async def test_nobody_comes_in_without_credentials(tmp_path):
-    """Neither no password nor a wrong one is let in."""
+    """A wrong password is refused; without one, somebody must vouch, and nobody is there."""
     async with nats(tmp_path) as server:
-        for password in ("", "wrong"):
-            with pytest.raises(errors.Denied, match="refuses the credentials"):
-                async with connection.opened(bus_options(server, password=password)):
-                    pass
+        with pytest.raises(errors.Denied, match="refuses the credentials"):
+            async with connection.opened(bus_options(server, password="wrong")):
+                pass
+        with pytest.raises(errors.Unavailable, match="hung up during the login"):
+            async with connection.opened(bus_options(server, password="")):
+                pass
+
+
+async def test_streams_from_before_there_were_accounts_are_kept(tmp_path):
+    """An old directory has them in the global account: they move with their content."""
+    stream = {"name": "OLD", "subjects": ["old"]}
+    async with nats(tmp_path) as server, connected(server) as bus:
+        await bus.request("$JS.API.STREAM.CREATE.OLD", json.dumps(stream).encode(), timeout_s=5)
+        await bus.request("old", b"kept", timeout_s=5)
+        accounts = server.options.directory / "jetstream" / "jetstream"
+    (accounts / "WIG").rename(accounts / "$G")
+
+    async with nats(tmp_path) as server, connected(server) as bus:
+        answer = await bus.request("$JS.API.STREAM.INFO.OLD", timeout_s=5)
+
+    assert json.loads(answer.data)["state"]["messages"] == 1
 
 
 async def test_secrets_are_for_the_owner_only(tmp_path):
