@@ -90,7 +90,7 @@ class DatastoreNode:
             "attach": self.when_alone(self.attachments.run),
             "snapshots": self.when_alone(self.snapshots.run),
             "beacons": self.when_alone(self.beacons.run),
-            "rivals": self.when_alone(self._listen_for_rivals),
+            "doubles": self.when_alone(self._listen_for_doubles),
             "tend": self.when_alone(self._tend),
         }
 
@@ -121,7 +121,7 @@ class DatastoreNode:
         await api.open(partial(subjects.node_of, self.me.node), verbs)
         return api
 
-    async def _listen_for_rivals(self) -> Never:
+    async def _listen_for_doubles(self) -> Never:
         """Look at the stream when another instance speaks in this node's name."""
         subject = subjects.beacon(self.me.node)
         subscription = await self.bus.subscribe(subject, self._heard_myself)

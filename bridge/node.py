@@ -9,7 +9,7 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Never, Protocol
 
@@ -21,6 +21,7 @@ from bridge.follower import Follower
 from bridge.follower_datastore import FollowerDatastore
 from bridge.options import Options
 from bridge.primary import INSTANCE_BYTES, Primary
+from bridge.retention import Policy, Retention
 from bridge.source import Me
 from bridge.supervisor import Service
 from bridge.worker import Worker
@@ -55,6 +56,7 @@ class DatastoreOptions:
     """Of the upstream's JetStream; None: as the upstream says."""
     replace: bool = False
     """Give up the database for the upstream's, or the streams of another one under this name."""
+    retention: Policy = field(default_factory=Policy)
 
 
 async def run_datastore(
@@ -79,7 +81,12 @@ async def datastore(
     stack.enter_context(closing(it))
     if ready is not None:
         it.on_serving(ready)
-    return {"bus": bus.run, **it.services()}
+    retention = Retention(it.node, options.retention)
+    return {
+        "bus": bus.run,
+        **it.services(),
+        "retention": it.node.when_alone(retention.run),
+    }
 
 
 def _opened(options: DatastoreOptions) -> Datastore:
@@ -88,6 +95,14 @@ def _opened(options: DatastoreOptions) -> Datastore:
     if store.role != ("follower" if options.upstream else "primary"):
         store.close()
         raise _wrong_role(options)
+    if store.fenced:
+        store.close()
+        raise errors.Fenced(
+            f"db: {errors.quoted(options.db)} is a former primary's: {store.fenced}",
+            field="db",
+            hint="move it away, and follow the new primary; if that one is gone for good, "
+            "`wig datastore promote` makes this the primary again",
+        )
     return store
 
 

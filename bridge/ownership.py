@@ -219,7 +219,8 @@ class Ownership:
 
     async def _begin(self, action: owner.Begin) -> owner.Event:
         if action.mint:
-            await self._writer.call(self._store.mint, _fresh_id())
+            term = log.term(self._store.lineage[-1].epoch)
+            await self._writer.call(self._store.mint, _fresh_id(term))
             self._tell(action.lost)
         self.generation = _fresh_id()
         await self._writer.call(self._store.set_generation, self.generation)
@@ -282,9 +283,9 @@ def _log_of(store: Store) -> owner.Log:
     return owner.Log(base=store.base()[0], head=head_of(store).position.seq)
 
 
-def _fresh_id() -> str:
+def _fresh_id(term: int = 0) -> str:
     """Return a new epoch or generation: sorts by time, and nobody else has it."""
-    return log.epoch_id(datetime.now(UTC), secrets.token_bytes(4))
+    return log.epoch_id(datetime.now(UTC), secrets.token_bytes(4), term)
 
 
 def _instance(raw: bytes) -> str:

@@ -17,6 +17,7 @@ from bridge.api import Api, Take
 from bridge.commands import Commands
 from bridge.connection import Connection
 from bridge.datastore import DatastoreNode
+from bridge.rivals import Rivals
 from bridge.source import Me
 from bridge.supervisor import Service
 from bridge.wire import NodeStatus
@@ -54,11 +55,14 @@ class Primary:
         self._on_serving: list[Callable[[], None]] = []
         self.node = DatastoreNode(bus, datastore, self.me, self, domain=domain, replace=replace)
         self.publisher = self.node.publisher
+        self.rivals = Rivals(bus, self.me, datastore, self.node.writer)
         self.commands = Commands(bus, datastore, self.node.writer, self.publisher)
 
     def services(self) -> dict[str, Service]:
         """Return the parts to run, each after those that it needs."""
         return self.node.services() | {
+            "publisher": self._publish,
+            "rivals": self.node.when_alone(self.rivals.run),
             "commands": self.commands.run,
             "answers": self.commands.answers.run,
             "api": self._serve_when_ready,
@@ -71,6 +75,11 @@ class Primary:
     def close(self) -> None:
         """End the threads; the datastore stays open, for whoever opened it."""
         self.node.close()
+
+    async def _publish(self) -> Never:
+        """Touch the stream only after asking whether another primary is there."""
+        await self.rivals.check()
+        await self.publisher.run()
 
     async def _serve_when_ready(self) -> Never:
         await self.publisher.ready.wait()

@@ -4,6 +4,7 @@
     wig.node.<N>.<id>.<verb>                    status, attach, snapshot, credit, reads of one node
     wig.log.<N>.<generation>.<instance>         the one subject of stream WIG_<N>_<generation>
     wig.beacon.<N>                              where node N is
+    wig.primary                                 who is the primary, from one to another
     _INBOX.<id>.<random>…                       answers to `<id>`
 
 `<id>` is the caller's identity; the server's permissions see to it that nobody uses another's.
@@ -12,6 +13,9 @@
 import re
 
 from wig import errors
+
+PRIMARY = "wig.primary"
+"""Where primaries announce themselves."""
 
 IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,32}")
 """What identities, and names of nodes, look like: one token of a subject."""

@@ -1,5 +1,6 @@
 """Datastores as operators run them: `wig datastore` on a nats-server of their own."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -16,11 +17,14 @@ SERVE_S_MAX = 20.0
 END_S_MAX = 20.0
 
 
+_number = itertools.count(1)
+
+
 class Process:
     """A running `wig …`; killed at the end if it has not ended."""
 
     def __init__(self, directory: Path, *words: str) -> None:
-        self.log_file = directory / f"{'-'.join(words[:5]).replace('/', '_')[-60:]}.log"
+        self.log_file = directory / f"{words[2]}.{next(_number)}.log"
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [*WIG, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log,

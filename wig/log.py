@@ -130,14 +130,19 @@ def state_digest_text(total: int) -> str:
     return f"{total:064x}"
 
 
-def epoch_id(now: datetime, entropy: bytes) -> str:
-    """Return a new epoch's id: 12 hexadecimal digits of milliseconds, 8 of `entropy`.
+def epoch_id(now: datetime, entropy: bytes, term: int = 0) -> str:
+    """Return a new epoch's id: hexadecimal, 4 digits of `term`, 12 of milliseconds, 8 of `entropy`.
 
-    The text sorts by time. Raises ValueError unless `entropy` has 4 bytes.
+    The text sorts by term, then by time. Raises ValueError unless `entropy` has 4 bytes.
     """
     if len(entropy) != 4:
         raise ValueError(f"needs 4 bytes of entropy, got {len(entropy)}")
-    return f"{int(now.timestamp() * 1000):012x}{entropy.hex()}"
+    return f"{term:04x}{int(now.timestamp() * 1000):012x}{entropy.hex()}"
+
+
+def term(epoch: str) -> int:
+    """Return how often a follower had been promoted when `epoch` began."""
+    return int(epoch[:4], 16) if len(epoch) == 24 else 0
 
 
 def contains(lineage: Lineage, position: Position, digest_at: "str | None") -> bool:

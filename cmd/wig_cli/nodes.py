@@ -17,18 +17,44 @@ def datastore(parser: argparse.ArgumentParser) -> None:
         parser, run_datastore, loudness=arguments.STORY, common=arguments.COMMON,
         help="run a primary, or a follower of another datastore",
         text="Without --follow it is the primary: the one writer. wig init makes its database;"
-        "\na follower's is made when it is not there.",
+        "\na follower's is made when it is not there."
+        "\npromote makes the database of a stopped follower the primary's, when the old primary is"
+        "\ngone for good; that one stops by itself if it ever comes back.",
         examples=(
             "wig datastore --db /var/lib/wig/wig.db --name primary",
             "wig datastore --db /var/lib/wig/paris.db --name paris --follow primary@hub",
+            "wig datastore promote --db /var/lib/wig/paris.db",
         ),
     )  # fmt: skip
     parser.set_defaults(local_file=None)
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("promote",),
+        metavar="promote",
+        action=_Instead,
+        help="instead of running it",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="promote: lose what others have and this one does not"
+    )
     settings.add(parser, "db", "name", "follow", "domain", "log_max_age", "log_keep")
     parser.add_argument(
         "--replace", action="store_true",
         help="give up what is there for another database: the upstream's, or this one",
     )  # fmt: skip
+
+
+class _Instead(argparse.Action):
+    """A command that ends: it does not tell a story while it runs."""
+
+    def __call__(
+        self, parser: Any, namespace: argparse.Namespace, values: Any, option: Any = None
+    ) -> None:
+        del parser, option
+        namespace.action = values
+        if values is not None:
+            namespace.loudness = arguments.QUIET
 
 
 def gateway(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +98,11 @@ def retention(options: argparse.Namespace) -> Any:
 
 
 def run_datastore(options: argparse.Namespace) -> int:
-    """Serve a database until told to stop."""
+    """Serve a database until told to stop, or promote it."""
+    if options.action == "promote":
+        bus = import_module("wig_cli.remote").bus_options(options, name="wig promote")
+        code: int = import_module("wig_cli.promotion").run(options, bus)
+        return code
     upstream, _, upstream_domain = (options.follow or "").partition("@")
     node = import_module("bridge.node")
     forever.run(

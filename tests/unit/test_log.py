@@ -71,7 +71,7 @@ def test_epochs_sort_by_time():
     late = log.epoch_id(builders.NOON + timedelta(milliseconds=1), bytes(4))
 
     assert early < late
-    assert len(early) == len(late) == 20
+    assert len(early) == len(late) == 24
 
 
 def test_an_epoch_needs_its_randomness():

@@ -85,6 +85,11 @@ class Datastore:
         return self._transaction.head.role
 
     @property
+    def fenced(self) -> str:
+        """Why this primary must not write any more; empty: it may."""
+        return self._transaction.head.fenced
+
+    @property
     def lineage(self) -> Lineage:
         """Every epoch from the first."""
         return self._transaction.lineage
@@ -171,6 +176,19 @@ class Datastore:
         """Begin a new epoch at the current position, durably."""
         with self._transaction.writing(self.path):
             self._transaction.begin_epoch(epoch)
+
+    def promote(self, epoch: str) -> None:
+        """Become the primary, and begin its epoch here, durably."""
+        with self._transaction.writing(self.path):
+            self._connection.execute(sql.query("meta_promote"))
+            self._transaction.begin_epoch(epoch)
+        self._transaction.reload()
+
+    def fence(self, reason: str) -> None:
+        """Remember, durably, why this primary must not write any more."""
+        with self._transaction.writing(self.path):
+            self._connection.execute(sql.query("meta_fence"), (reason,))
+        self._transaction.head.fenced = reason
 
     def set_generation(self, generation: str) -> None:
         """Store the stream's generation, durably."""

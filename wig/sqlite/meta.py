@@ -17,6 +17,7 @@ class Head:
 
     database: str
     role: str
+    fenced: str
     generation: str
     epoch: str
     seq: int
@@ -38,13 +39,14 @@ def read(connection: sqlite3.Connection) -> Head:
     return Head(
         database=row[0].decode(),
         role=row[1].decode(),
-        generation=row[2].decode(),
-        epoch=row[3].decode(),
-        seq=row[4],
-        digest=row[5],
-        state_digest=int.from_bytes(row[6], "big"),
-        base_seq=row[7],
-        base_digest=row[8],
+        fenced=row[2].decode(),
+        generation=row[3].decode(),
+        epoch=row[4].decode(),
+        seq=row[5],
+        digest=row[6],
+        state_digest=int.from_bytes(row[7], "big"),
+        base_seq=row[8],
+        base_digest=row[9],
     )
 
 

@@ -6,7 +6,7 @@ SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL;
 
 -- name: meta_get
 -- Who and where this database is.
-SELECT database, role, generation, epoch, seq, digest, state_digest, base_seq, base_digest
+SELECT database, role, fenced, generation, epoch, seq, digest, state_digest, base_seq, base_digest
 FROM meta;
 
 -- name: meta_insert
@@ -30,6 +30,14 @@ UPDATE meta SET base_seq = ?, base_digest = ?;
 -- name: meta_generation
 -- The generation of the stream, before the stream is made.
 UPDATE meta SET generation = ?;
+
+-- name: meta_fence
+-- Another one is the primary now.
+UPDATE meta SET fenced = ?;
+
+-- name: meta_promote
+-- A follower becomes the primary.
+UPDATE meta SET role = 'primary', fenced = '';
 
 -- name: lineage_list
 -- All epochs, from the first.

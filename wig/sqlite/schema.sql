@@ -11,6 +11,7 @@ CREATE TABLE meta (
     id            INTEGER PRIMARY KEY CHECK (id = 1),
     database      TEXT    NOT NULL,              -- '' until a follower has loaded a snapshot
     role          TEXT    NOT NULL CHECK (role IN ('primary', 'follower')),
+    fenced        TEXT    NOT NULL DEFAULT '',   -- why this primary must not write any more
     generation    TEXT    NOT NULL DEFAULT '',   -- of the stream; '' before there is one
     epoch         TEXT    NOT NULL,
     seq           INTEGER NOT NULL CHECK (seq >= base_seq),

@@ -1,0 +1,137 @@
+"""Who is the primary: what primaries tell each other, and when a follower may become one.
+
+Called by `bridge.rivals`, which carries the announcements, and by `bridge.promotion`. A stream has
+one owner, so two processes of one *name* fence each other there (`wig.owner`). This is about two
+names: a follower that was promoted while the old primary was gone, or a copy of its database that
+was started under another name. Each promotion raises the *term*, which is part of every epoch that
+begins from then on (`log.term`), and so is known wherever the log is.
+
+**Invariant:** of two primaries that hear each other, the one of the lower term stops for good.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from wig import errors, log
+from wig.log import Lineage, Position
+from wig.replication import Message
+
+
+class Announcement(Message, frozen=True, kw_only=True):
+    """A primary says that it is one: every second, and to those who are about to start."""
+
+    database: str
+    node: str
+    instance: str
+    """Random per process start."""
+    since_ms: int
+    """When it started, in milliseconds since 1970, by its own clock."""
+    epoch: str
+    """The one that it writes in; contains its term."""
+    fork: int
+    """The last entry before that epoch."""
+
+
+class Verdict(NamedTuple):
+    """This primary has to stop."""
+
+    error: errors.Fenced
+    final: bool
+    """It must not start again either."""
+
+
+def judge(mine: Announcement, other: Announcement, head: int) -> Verdict | None:
+    """Return why this primary stops, having heard another one; None: it goes on.
+
+    `head` is the last entry of this one. Two processes of the same node are told apart by their
+    stream.
+    """
+    if other.instance == mine.instance or other.node == mine.node:
+        return None
+    if other.database != mine.database:
+        return Verdict(_stranger(other), final=False) if _later(mine, other) else None
+    if log.term(other.epoch) > log.term(mine.epoch):
+        return Verdict(_superseded(other, head), final=True)
+    if log.term(other.epoch) == log.term(mine.epoch) and _later(mine, other):
+        return Verdict(_duplicate(other), final=False)
+    return None
+
+
+def _later(mine: Announcement, other: Announcement) -> bool:
+    """Say whether this one started after the other: who was there first stays."""
+    return (mine.since_ms, mine.instance) > (other.since_ms, other.instance)
+
+
+def _superseded(other: Announcement, head: int) -> errors.Fenced:
+    lost = f"; entries {other.fork + 1}–{head} of this one are lost" if head > other.fork else ""
+    return errors.Fenced(
+        f"node: {other.node!r} was promoted and is the primary now "
+        f"(term {log.term(other.epoch)}){lost}",
+        field="name",
+        hint=f"move this database away, and start again with --follow {other.node}",
+    )
+
+
+def _duplicate(other: Announcement) -> errors.Fenced:
+    return errors.Fenced(
+        f"node: {other.node!r} is the primary of this database already",
+        field="db",
+        hint="is this a copy of its file? A follower keeps a copy up to date: see --follow",
+    )
+
+
+def _stranger(other: Announcement) -> errors.Fenced:
+    return errors.Fenced(
+        f"node: {other.node!r} is the primary here, of another database ({other.database})",
+        field="server",
+        hint="one bus has one primary; give this one a NATS server or account of its own",
+    )
+
+
+class Place(NamedTuple):
+    """Where a node is, as it says itself or others say."""
+
+    name: str
+    role: str
+    position: Position | None
+
+
+def refusal(
+    mine: Position | None, lineage: Lineage, nodes: Iterable[Place], *, force: bool
+) -> errors.WigError | None:
+    """Return why this database must not become the primary's; None: it may.
+
+    `force` gives up what others have and this one does not; a primary that lives is never
+    overruled.
+    """
+    if mine is None:
+        return errors.Conflict(
+            "db: it holds nothing yet", field="db", hint="promote a follower that has the state"
+        )
+    places = list(nodes)
+    if alive := [place.name for place in places if place.role == "primary"]:
+        return errors.Conflict(
+            f"node: {alive[0]!r} is the primary, and it is alive",
+            field="name",
+            hint="stop it for good first",
+        )
+    ahead = [place for place in places if _ahead(place.position, mine, lineage)]
+    if not ahead or force:
+        return None
+    best = max(ahead, key=lambda place: (place.position or mine).seq)
+    return errors.Conflict(
+        f"node: {best.name!r} has entries up to {(best.position or mine).seq}, "
+        f"this database up to {mine.seq}",
+        field="db",
+        hint=f"promote {best.name} if it is a follower, wait until this one has caught up, or lose "
+        "those entries with --force",
+    )
+
+
+def _ahead(theirs: Position | None, mine: Position, lineage: Lineage) -> bool:
+    """Say whether a node has something that this database lacks and does not know to be lost."""
+    if theirs is None:
+        return False
+    if theirs.epoch == mine.epoch:
+        return theirs.seq > mine.seq
+    return all(fork.epoch != theirs.epoch for fork in lineage)
