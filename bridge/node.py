@@ -16,16 +16,19 @@ from typing import Never, Protocol
 import wig
 from bridge import connection, subjects, supervisor
 from bridge.connection import Connection
+from bridge.discovery import Discovery
 from bridge.downstream import FollowerOptions
 from bridge.follower import Follower
 from bridge.follower_datastore import FollowerDatastore
 from bridge.options import Options
 from bridge.primary import INSTANCE_BYTES, Primary
+from bridge.queries import QUERIES
 from bridge.retention import Policy, Retention
 from bridge.source import Me
 from bridge.supervisor import Service
 from bridge.worker import Worker
 from wig import errors
+from wig.commands import DECODE
 from wig.log import Position
 from wig.ports import Sink
 from wig.sqlite import initialise
@@ -86,7 +89,16 @@ async def datastore(
         "bus": bus.run,
         **it.services(),
         "retention": it.node.when_alone(retention.run),
+        "discovery": it.node.when_alone(Discovery(bus, it.me, _served(it.me)).run),
     }
+
+
+def _served(me: Me) -> list[str]:
+    """Return the subjects on which a datastore answers people and programs."""
+    served = [subjects.node_of(me.node, verb) for verb in (*QUERIES, "status")]
+    if me.role == "primary":
+        served += [subjects.api(subjects.ANY, verb) for verb in (*DECODE, *QUERIES, "node.status")]
+    return served
 
 
 def _opened(options: DatastoreOptions) -> Datastore:

@@ -5,10 +5,11 @@ import json
 
 import pytest
 
+from bridge import node
 from bridge.connection import NoResponders
 from bridge.discovery import Discovery
 from bridge.source import Me
-from tests.buses import cancel, connected, nats
+from tests.buses import bus_options, cancel, connected, database, nats
 from tests.eventually import eventually
 from wig import errors
 
@@ -75,3 +76,19 @@ async def test_other_services_are_left_alone(bus):
     """A question for another service's name gets no answer of ours."""
     with pytest.raises(NoResponders):
         await bus.request("$SRV.PING.other", timeout_s=0.1)
+
+
+async def test_primary_can_be_discovered(tmp_path):
+    """A running primary lists its commands and reads."""
+    stop = asyncio.Event()
+    async with nats(tmp_path) as server, connected(server) as asking:
+        options = node.DatastoreOptions(
+            db=database(tmp_path), name="hub", bus=bus_options(server, "hub")
+        )
+        running = asyncio.create_task(node.run_datastore(options, stop=stop))
+        found = await eventually(lambda: answers(asking, "$SRV.INFO"), "the primary is found")
+        stop.set()
+        await running
+
+    subjects = {one["subject"] for one in found["endpoints"]}
+    assert {"wig.api.*.peer.create", "wig.api.*.node.status", "wig.node.hub.*.status"} <= subjects
