@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -53,6 +55,19 @@ def wig(
         check=False,
     )
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@contextmanager
+def running(
+    state_dir: Path, *words: str, host: Host | None = None, **options: Any
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Start a command, and kill it at the end if it still runs; options are those of `Popen`."""
+    command = _on(host, [*WIG, *words])
+    with subprocess.Popen(command, env=environment(state_dir), **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def _on(host: Host | None, command: list[str]) -> list[str]:

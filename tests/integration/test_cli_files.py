@@ -12,7 +12,7 @@ import pytest
 
 from bridge.server import NatsServer, ServerOptions
 from tests.eventually import eventually_sync
-from tests.program import WIG, Up, environment, wig
+from tests.program import WIG, Up, environment, running, wig
 
 
 @pytest.fixture
@@ -248,9 +248,8 @@ def bus(server):
 
 def test_a_datastore_of_its_own_serves_until_sigterm(run, db, bus, tmp_path):
     """`wig datastore` on somebody's server; a second one on the same database is refused."""
-    serve = [*WIG, "datastore", "--db", str(db), "--name", "one", *bus]
-    env = environment(tmp_path / "state")
-    with subprocess.Popen(serve, env=env, stderr=subprocess.PIPE) as process:
+    serve = ["datastore", "--db", str(db), "--name", "one", *bus]
+    with running(tmp_path / "state", *serve) as process:
         eventually_sync(lambda: run("status", *bus).code == 0, "the datastore to serve", 20)
         created = run("interface", "create", "wg0", "--address", "10.0.0.1/24", *bus)
         second = run("datastore", "--db", str(db), "--name", "one", *bus)
@@ -265,10 +264,9 @@ def test_a_datastore_of_its_own_serves_until_sigterm(run, db, bus, tmp_path):
 
 def test_a_second_primary_of_the_same_name_is_turned_away(run, db, bus, tmp_path):
     """Another database under the same name finds the first one alive: exit code 78."""
-    env = environment(tmp_path / "state")
     assert run("init", "--db", str(tmp_path / "other.db")).code == 0
-    serve = [*WIG, "datastore", "--db", str(db), "--name", "one", *bus]
-    with subprocess.Popen(serve, env=env, stderr=subprocess.PIPE) as process:
+    serve = ["datastore", "--db", str(db), "--name", "one", *bus]
+    with running(tmp_path / "state", *serve) as process:
         eventually_sync(lambda: run("status", *bus).code == 0, "the datastore to serve", 20)
 
         done = run("datastore", "--db", str(tmp_path / "other.db"), "--name", "one", *bus)
@@ -282,10 +280,10 @@ def test_a_second_primary_of_the_same_name_is_turned_away(run, db, bus, tmp_path
 
 def test_a_follower_has_what_the_primary_has(run, db, bus, tmp_path):
     """`wig datastore --follow` makes its database, keeps up, and can be verified."""
-    env, copy = environment(tmp_path / "state"), tmp_path / "copy.db"
-    serve = [*WIG, "datastore", "--db", str(db), "--name", "one", *bus[:4]]
-    follow = [*WIG, "datastore", "--db", str(copy), "--name", "two", "--follow", "one", *bus[:4]]
-    with subprocess.Popen(serve, env=env) as primary, subprocess.Popen(follow, env=env) as follower:
+    state, copy = tmp_path / "state", tmp_path / "copy.db"
+    serve = ["datastore", "--db", str(db), "--name", "one", *bus[:4]]
+    follow = ["datastore", "--db", str(copy), "--name", "two", "--follow", "one", *bus[:4]]
+    with running(state, *serve) as primary, running(state, *follow) as follower:
         eventually_sync(lambda: run("status", *bus).code == 0, "the primary to serve", 20)
         run("interface", "create", "wg0", "--address", "10.0.0.1/24", *bus)
 
@@ -303,42 +301,27 @@ def test_a_follower_has_what_the_primary_has(run, db, bus, tmp_path):
     assert second["position"] == first["position"]
 
 
+@contextlib.contextmanager
+def tail(state_dir):
+    """Follow the log as JSON; when this returns, the last entry has been printed."""
+    words = ("log", "tail", "-n", "1", "--output", "json")
+    with running(state_dir, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert json.loads(process.stdout.readline())["seq"] > 0
+        yield process
+
+
 def test_ctrl_c_ends_a_command_quietly(tmp_path):
     """No traceback, and the exit code that shells expect."""
-    with Up(tmp_path / "state", "--no-gateway") as up, subprocess.Popen(
-        [*WIG, "log", "tail"], env=environment(up.state_dir),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith(b"seq")
+    with Up(tmp_path / "state", "--no-gateway") as up, tail(up.state_dir) as process:
         process.send_signal(signal.SIGINT)
 
         assert (process.wait(10), process.stderr.read()) == (130, b"")
 
 
-def test_the_tail_goes_on(tmp_path):
-    """New entries are printed as they come."""
-    with Up(tmp_path / "state", "--no-gateway") as up, subprocess.Popen(
-        [*WIG, "log", "tail", "-n", "0", "--output", "json"], env=environment(up.state_dir),
-        stdout=subprocess.PIPE,
-    ) as process:  # fmt: skip
-        up.wig("interface", "create", "wg7", "--address", "10.7.0.1/24", "--port", "777")
-
-        def printed():
-            line = process.stdout.readline()
-            return json.loads(line)["op"]["interface"]["name"] == "wg7"
-
-        eventually_sync(printed, "the new entry to be printed")
-        process.send_signal(signal.SIGINT)
-
-
-def test_the_tail_outlives_the_primary(tmp_path):
-    """Whoever watches sees what happens after a restart too."""
+def test_the_tail_goes_on_and_outlives_the_primary(tmp_path):
+    """New entries are printed as they come, after a restart too."""
     first = Up(tmp_path / "state", "--no-gateway")
-    with subprocess.Popen(
-        [*WIG, "log", "tail", "-n", "0", "--output", "json"], env=environment(first.state_dir),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
+    with tail(first.state_dir) as process:
         first.wig("interface", "create", "wg7", "--address", "10.7.0.1/24", "--port", "777")
         assert b"wg7" in process.stdout.readline()
         first.stop()
@@ -346,7 +329,6 @@ def test_the_tail_outlives_the_primary(tmp_path):
         with Up(tmp_path / "state", "--no-gateway") as second:
             second.wig("interface", "create", "wg8", "--address", "10.8.0.1/24", "--port", "888")
             assert b"wg8" in process.stdout.readline()
-        process.send_signal(signal.SIGINT)
 
 
 def test_a_closed_pipe_is_no_failure(tmp_path):

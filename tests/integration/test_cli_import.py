@@ -8,7 +8,7 @@ import pytest
 
 from tests.builders import entropy, key
 from tests.eventually import eventually_sync
-from tests.program import WIG, Up, environment
+from tests.program import Up, running
 from wig import x25519
 
 MANY = 25_000
@@ -164,10 +164,9 @@ def test_secrets_are_exported_only_when_asked_for(up, wg):
 
 def test_ctrl_c_says_where_to_resume(up, wg, tmp_path):
     """An import from a pipe that is still open can be interrupted; what arrived stays."""
-    with subprocess.Popen(
-        [*WIG, "peer", "import", "-", "--interface", wg],
-        stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(up.state_dir),
-    ) as process:  # fmt: skip
+    words = ("peer", "import", "-", "--interface", wg)
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with running(up.state_dir, *words, **pipes) as process:
         process.stdin.write(lines(range(10_001)).encode())
         process.stdin.flush()
         eventually_sync(lambda: len(peers(up)) == 10_000, "the first batch is imported", 30)

@@ -1,6 +1,5 @@
 """TLS to a server of the operator's own: the flags do what they say."""
 
-import contextlib
 import os
 import subprocess
 from pathlib import Path
@@ -10,7 +9,7 @@ import trustme
 
 from bridge import credentials, probe, server
 from tests.eventually import eventually_sync
-from tests.program import WIG, environment, wig
+from tests.program import running, wig
 
 CONFIG = """
 listen: "127.0.0.1:{port}"
@@ -40,14 +39,16 @@ def secured(tmp_path):
     with (tmp_path / "nats.log").open("wb") as log, subprocess.Popen(
         [server.find_binary(), "-c", config], stdout=log, stderr=log
     ) as process:  # fmt: skip
-        yield {
-            "--server": f"tls://localhost:{port}",
-            "--token-file": str(tmp_path / "admin.json"),
-            "--tls-ca": str(tmp_path / "ca.pem"),
-            "--tls-cert": str(tmp_path / "client.pem"),
-            "--tls-key": str(tmp_path / "client.key"),
-        }
-        process.terminate()
+        try:
+            yield {
+                "--server": f"tls://localhost:{port}",
+                "--token-file": str(tmp_path / "admin.json"),
+                "--tls-ca": str(tmp_path / "ca.pem"),
+                "--tls-cert": str(tmp_path / "client.pem"),
+                "--tls-key": str(tmp_path / "client.key"),
+            }
+        finally:
+            process.kill()
 
 
 def words(options):
@@ -59,12 +60,7 @@ def served(secured, tmp_path):
     """A datastore on it."""
     state, db = tmp_path / "state", str(tmp_path / "wig.db")
     assert wig(state, "init", "--db", db).code == 0
-    command = [*WIG, "datastore", "--db", db, "--name", "primary", *words(secured)]
-    with (
-        subprocess.Popen(command, env=environment(state), stderr=subprocess.DEVNULL) as process,
-        contextlib.ExitStack() as stack,
-    ):
-        stack.callback(process.terminate)
+    with running(state, "datastore", "--db", db, "--name", "primary", *words(secured)):
         eventually_sync(
             lambda: wig(state, "status", *words(secured)).code == 0, "the datastore", 20
         )
