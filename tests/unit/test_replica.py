@@ -383,8 +383,9 @@ def test_entries_are_split_where_an_epoch_begins():
     """Objects carry the epoch of the op that changed them."""
     one = following(at(5), (FIRST, fork("e2", "e1", 7)))
 
-    assert one.arrived(*LOG[5:7]) == [do.Apply("e1", tuple(LOG[5:7]))]
-    assert one.arrived(*LOG[7:9]) == []
+    assert one.arrived(LOG[5]) == [do.Apply("e1", (LOG[5],))]
+    assert one.arrived(LOG[6]) + one.arrived(*LOG[7:9]) == []
+    assert only(do.Apply, one.applied(at(6))) == do.Apply("e1", (LOG[6],))
     assert only(do.Apply, one.applied(at(7))) == do.Apply("e2", ())
     assert only(do.Apply, one.applied(at(7, "e2"))) == do.Apply("e2", tuple(LOG[7:9]))
 
