@@ -57,7 +57,7 @@ class DatastoreNode:
         self, bus: Connection, datastore: Datastore, me: Me, standing: Standing, *,
         domain: str | None = None, replace: bool = False,
     ) -> None:  # fmt: skip
-        """`domain` is that of the JetStream that has the stream; None: the connection's.
+        """`domain` is that of the JetStream that shall have the stream; None: the connection's.
 
         `replace`: streams of another database under this name may go.
         """
@@ -65,7 +65,6 @@ class DatastoreNode:
         self.bus = bus
         self.datastore = datastore
         self.writer = Worker("writer")
-        self._domain = domain
         self._standing = standing
         self._reading = Worker("reader")
         self._reader = datastore.reader()
@@ -168,7 +167,7 @@ class DatastoreNode:
         if not self.publisher.generation:
             return None
         name = subjects.stream(self.me.node, self.publisher.generation)
-        return StreamName(name, self._domain)
+        return StreamName(name, self.publisher.ownership.domain)
 
     async def digest_at(self, seq: int) -> str | None:
         """Return the chain's digest at `seq`; None: not known."""

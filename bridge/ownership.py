@@ -114,6 +114,8 @@ class Ownership:
         self._first = 0
         self.generation = ""
         """Of the stream; empty: there is none yet."""
+        self.domain: str | None = None
+        """Of the JetStream that has the stream; None: it has no name."""
         self.problems: tuple[str, ...] = ()
         """What an operator must know, until the next start."""
 
@@ -126,6 +128,7 @@ class Ownership:
         await self._bus.wait_up()
         self._machine = owner.Owner(self._instance, follows=self._follows)
         self.generation = self._store.generation
+        self.domain = await self._surely(self._streams.domain)
         others = await self._surely(lambda: self._streams.others(self.generation))
         if not self._replace:
             await self._refuse_foreign(others)

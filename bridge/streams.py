@@ -72,7 +72,15 @@ class _Answer(msgspec.Struct):
     streams: list[str] | None = None
 
 
+class _Account(msgspec.Struct):
+    """What we read of the account's information."""
+
+    error: _Error | None = None
+    domain: str = ""
+
+
 _decode = codec.decoder(_Answer)
+_decode_account = codec.decoder(_Account)
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -102,6 +110,14 @@ class Streams:
     def subject(self, generation: str) -> str:
         """Return where the owner publishes."""
         return subjects.log(self._node, generation, self._instance)
+
+    async def domain(self) -> str | None:
+        """Return the domain of the JetStream that we use; None: it has no name."""
+        message = await self._bus.request(f"{self._prefix}.INFO", timeout_s=API_S_MAX)
+        answer = _decode_account(message.data)
+        if answer.error is not None:
+            raise Refused("INFO", answer.error.err_code, answer.error.description)
+        return answer.domain or None
 
     async def create(self, generation: str, first: int, database: str) -> None:
         """Create a stream of `database` whose next sequence is `first`, with our subject.

@@ -129,7 +129,7 @@ async def primary(server: NatsServer, db: Path, node: str = "hub") -> AsyncItera
         one = await stack.enter_async_context(bus(server, node))
         admin = await stack.enter_async_context(bus(server, "admin"))
         datastore = stack.enter_context(Datastore.open(db))
-        it = Primary(datastore, one, node=node, domain="hub")
+        it = Primary(datastore, one, node=node)
         stack.callback(it.close)
         await stack.enter_async_context(running(**it.services()))
         await asyncio.wait_for(it.publisher.ready.wait(), 10)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from bridge.follower_datastore import FollowerDatastore
 from bridge.server import NatsServer
@@ -22,7 +23,7 @@ ATTACH_S_MAX = 15.0
 
 @asynccontextmanager
 async def follower(
-    server: NatsServer, db: Path, node: str, upstream: str = "hub", *, replace: bool = False
+    server: NatsServer, db: Path, node: str, upstream: str = "hub", **options: Any
 ) -> AsyncIterator[FollowerDatastore]:
     """Run a follower datastore; a database that is not there is made."""
     with suppress(errors.Unusable):  # it is there
@@ -30,9 +31,7 @@ async def follower(
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(replicas.bus(server, node))
         store = stack.enter_context(Datastore.open(db))
-        it = FollowerDatastore(
-            store, bus, node=node, upstream=upstream, domain="hub", replace=replace
-        )
+        it = FollowerDatastore(store, bus, node=node, upstream=upstream, **options)
         stack.callback(it.close)
         await stack.enter_async_context(replicas.running(**it.services()))
         yield it
