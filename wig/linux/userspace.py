@@ -255,6 +255,7 @@ class Userspace:
 
     def _replace_process(self, name: str, process: _Process) -> None:
         if (old := self._processes.pop(name, None)) is not None:
+            old.ended(STOP_TIMEOUT_S)  # its socket is gone before it is: else it stays a zombie
             old.close()
         self._processes[name] = process
 
