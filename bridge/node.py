@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Never, Protocol
 
 import wig
-from bridge import connection, subjects, supervisor
+from bridge import auth, connection, subjects, supervisor
+from bridge.auth import AuthOptions
 from bridge.connection import Connection
 from bridge.discovery import Discovery
 from bridge.downstream import FollowerOptions
@@ -60,6 +61,8 @@ class DatastoreOptions:
     replace: bool = False
     """Give up the database for the upstream's, or the streams of another one under this name."""
     retention: Policy = field(default_factory=Policy)
+    auth: AuthOptions | None = None
+    """How to answer the logins of the server; None: somebody else does."""
 
 
 async def run_datastore(
@@ -85,8 +88,12 @@ async def datastore(
     if ready is not None:
         it.on_serving(ready)
     retention = Retention(it.node, options.retention)
+    logins: dict[str, Service] = {}
+    if options.auth is not None:
+        logins = await auth.services(stack, options.auth, options.bus, it.node, wait_s=BUS_S_MAX)
     return {
         "bus": bus.run,
+        **logins,
         **it.services(),
         "retention": it.node.when_alone(retention.run),
         "discovery": it.node.when_alone(Discovery(bus, it.me, _served(it.me)).run),

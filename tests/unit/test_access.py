@@ -63,7 +63,7 @@ def acknowledgement(form, consumer, stream=STREAM):
 
 EVERYBODYS_LIMITS = [
     "$SYS.REQ.SERVER.PING", ">", "*", "wig.>", "wig.api.gw2.peer.create", "wig.node.hub.gw2.attach",
-    f"wig.log.hub.0a1b.{'0' * 16}", "wig.beacon.hub", "wig.stats.gw2",
+    f"wig.log.hub.0a1b.{'0' * 16}", "wig.beacon.hub", "wig.primary", "wig.stats.gw2",
     "_INBOX.gw2.a1",
 ]  # fmt: skip
 """What nobody called gw1 may send to, whatever the role (but a relay, which answers others)."""
