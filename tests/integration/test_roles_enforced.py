@@ -52,7 +52,8 @@ def interests(me):
         f"_INBOX.{me}.>", f"_INBOX.{me}.a1.*", "_INBOX.>", "_INBOX.*.a1", "_INBOX.other.>", ">",
         "*", "wig.>", "wig.log.>", "wig.api.>", "wig.api.*.token.*", f"wig.api.{me}.peer.list",
         "wig.node.>", "wig.node.hub.*.attach", f"wig.node.{me}.>", f"wig.node.{me}.*.attach",
-        "wig.beacon.*", "wig.beacon.hub", "wig.primary", "wig.stats.*", f"wig.stats.{me}", "wig.session.>",
+        "wig.beacon.*", "wig.beacon.hub", "wig.primary", "wig.stats.*", f"wig.stats.{me}",
+        "wig.session.>",
         "$SYS.>", "$SYS.REQ.USER.AUTH", "$JS.API.>", "$JS.hub.API.>", f"$JS.{me}.API.>",
         "$JS.ACK.>", "$JS.EVENT.>", "$SRV.>",
     ]  # fmt: skip
