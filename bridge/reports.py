@@ -17,6 +17,7 @@ from wig import codec, errors
 
 logger = logging.getLogger(__name__)
 
+ROLES = ("gateway", "follower")  # one report of each is kept per identity
 EVERY_S = 2.0
 GAP_S = 0.1  # at most ten per second
 ALIVE_S = 0.5  # in which a process that is alive answers; a leaf across the ocean needs half
@@ -124,6 +125,9 @@ class Reports:
             report = wire.decode_report(message.data)
         except errors.Invalid as error:
             logger.warning("report refused", extra={"from": parsed[1], "error": error.message})
+            return
+        if report.role not in ROLES:
+            logger.warning("report refused", extra={"from": parsed[1], "error": "unknown role"})
             return
         now = asyncio.get_running_loop().time()
         self._known[parsed[1], report.role] = Known(parsed[1], report, now)
