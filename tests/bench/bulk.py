@@ -33,9 +33,6 @@ def figures(directory: Path) -> list[Figure]:
     some = write_file(path, PEERS)
     with commit.up(directory) as program:
         pid = program.pid
-        pools = ("--address", "10.0.0.1/8", "--address", "fd00::1/48")
-        made = program.wig("interface", "update", "wg0", *pools)
-        assert made.code == 0, made.err
         with Clock() as clock:
             child = subprocess.Popen(
                 [*WIG, "peer", "import", str(path), "--output", "json"],

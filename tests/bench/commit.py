@@ -13,6 +13,7 @@ from tests.bench.figures import Figure, quantile, rss_mb, spread
 from tests.program import Up
 
 SECONDS = 4.0
+POOLS = ("--address", "10.0.0.1/8", "--address", "fd00::1/48")
 TARGETS = {1: "p50 ≤ 2 ms", 16: "≥ 4,700/s", 128: "≥ 10,000/s"}
 
 
@@ -33,7 +34,7 @@ def load(server: str, credentials: Path, *words: str, clients: int, seconds: flo
 
 def up(directory: Path) -> Up:
     """Start a primary with its own nats-server, without gateway."""
-    return Up(directory / "up", "--no-gateway")
+    return Up(directory / "up", "--no-gateway", *POOLS)
 
 
 def reach(program: Up) -> tuple[str, Path]:
