@@ -195,6 +195,8 @@ class FollowerDatastore:
             (now - self._started).total_seconds() if report.behind_s is None else report.behind_s
         )
         problems = [*report.problems, *self.node.publisher.ownership.problems]
+        if position and self.node.publisher.stuck:
+            problems.append("the stream does not take entries")
         if self.follower.why:
             problems.append(f"does not follow {report.upstream}: {self.follower.why}")
         return NodeStatus(

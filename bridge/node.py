@@ -215,6 +215,8 @@ class GatewayOptions:
     bus: Options
     domain: str | None = None
     """Of the upstream's JetStream; None: as the upstream says."""
+    replace: bool = False
+    """Give up the state of another database for the upstream's."""
     down_on_exit: bool = False
     """Remove the interfaces when it stops; False: they go on passing packets."""
 
@@ -255,6 +257,7 @@ async def gateway(
             upstream=options.upstream,
             kind="gateway",
             domain=options.domain,
+            replace=options.replace,
             database=sink.database,
             floor=sink.device_position,
             state_digest=sink.state_digest,

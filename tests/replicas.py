@@ -121,7 +121,9 @@ async def nats(directory: Path) -> AsyncIterator[NatsServer]:
 
 
 @asynccontextmanager
-async def primary(server: NatsServer, db: Path, node: str = "hub") -> AsyncIterator["Small"]:
+async def primary(
+    server: NatsServer, db: Path, node: str = "hub", **options: Any
+) -> AsyncIterator["Small"]:
     """Run a primary; a database that is not there is made."""
     with suppress(errors.Unusable):
         init(db, now=datetime.now(UTC), entropy=secrets.token_bytes, token=builders.token())
@@ -129,7 +131,7 @@ async def primary(server: NatsServer, db: Path, node: str = "hub") -> AsyncItera
         one = await stack.enter_async_context(bus(server, node))
         admin = await stack.enter_async_context(bus(server, "admin"))
         datastore = stack.enter_context(Datastore.open(db))
-        it = Primary(datastore, one, node=node)
+        it = Primary(datastore, one, node=node, **options)
         stack.callback(it.close)
         await stack.enter_async_context(running(**it.services()))
         await asyncio.wait_for(it.publisher.ready.wait(), 10)

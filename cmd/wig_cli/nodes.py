@@ -67,6 +67,10 @@ def gateway(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.set_defaults(local_file=None)
     settings.add(parser, "name", "follow", "run_dir", "wireguard")
+    parser.add_argument(
+        "--replace", action="store_true",
+        help="give up the VPNs of another database for the upstream's",
+    )  # fmt: skip
     add_gateway(parser)
 
 
@@ -136,6 +140,7 @@ def run_gateway(options: argparse.Namespace) -> int:
                 upstream=upstream,
                 domain=domain or None,
                 bus=_bus(options, name),
+                replace=options.replace,
                 down_on_exit=options.down_on_exit,
             ),
             lambda: host.Gateway(host_options),

@@ -6,7 +6,11 @@ import signal
 import pytest
 
 from bridge.server import NatsServer, ServerOptions
+from tests import replicas
+from tests.eventually import eventually
 from tests.processes import Site
+from tests.replicas import StateSink, converged, downstream
+from wig import errors
 
 
 @pytest.fixture
@@ -81,6 +85,27 @@ def test_followers_of_another_database_are_not_wiped(site):
                     lambda: site.converged("hub", "paris"),
                     "the follower to take over the other database",
                 )
+
+
+async def test_a_gateway_of_another_database_keeps_its_vpns_until_it_is_told(site):
+    """The same for gateways, which keep nothing but their devices."""
+    db, sink = site.init("hub.db"), StateSink()
+    async with replicas.primary(site.server, db) as hub:
+        await hub.interface()
+        async with downstream(site.server, sink):
+            await converged(sink, hub)
+    fresh = site.directory / "fresh.db"
+    async with replicas.primary(site.server, fresh, replace=True) as hub:
+        await hub.interface()
+        await hub.peer()
+        async with downstream(site.server, sink) as gateway:
+            await eventually(lambda: gateway.replica.alert, "the refusal")
+            assert isinstance(gateway.replica.alert, errors.Foreign)
+            assert sink.loads == 1
+
+        async with downstream(site.server, sink, replace=True):
+            await converged(sink, hub)
+            assert sink.loads == 2
 
 
 def test_a_truncated_followers_database_is_had_again(site):
