@@ -11,7 +11,8 @@ loaded, and until the stream that continues it has begun, nobody may attach.
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Never
 
@@ -53,6 +54,8 @@ class _Store:
         self._loop = asyncio.get_running_loop()
         self.loading = False
         """From the begin of a load until the publisher knows of it."""
+        self.broken: asyncio.Future[errors.Damaged] = self._loop.create_future()
+        """What is wrong with the file."""
 
     def position(self) -> Position | None:
         """Return where the database is."""
@@ -62,7 +65,8 @@ class _Store:
         """Apply entries, and hand those that were applied to the publisher."""
         before = self._datastore.position()
         try:
-            self._datastore.apply(epoch, records)
+            with self._watched():
+                self._datastore.apply(epoch, records)
         finally:
             if self._datastore.position() not in {None, before}:
                 self._tell(head_of(self._datastore), records)
@@ -79,10 +83,25 @@ class _Store:
         self.loading = True
         loaded = False
         try:
-            self._datastore.load(header, objects, replace=self._replace)
+            with self._watched():
+                self._datastore.load(header, objects, replace=self._replace)
             loaded = True
         finally:
             self._loop.call_soon_threadsafe(self._loaded, loaded)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Notice that the file itself is damaged: then no snapshot helps."""
+        try:
+            yield
+        except errors.Damaged as error:
+            if error.field == "db":
+                self._loop.call_soon_threadsafe(self._note, error)
+            raise
+
+    def _note(self, error: errors.Damaged) -> None:
+        if not self.broken.done():
+            self.broken.set_result(error)
 
     def _loaded(self, loaded: bool) -> None:  # noqa: FBT001  # a callback's only argument
         if loaded:
@@ -135,7 +154,12 @@ class FollowerDatastore:
         return self.node.services() | {
             "api": self.node.when_alone(self._serve),
             "replication": self.node.when_alone(self.follower.run),
+            "file": self._watch_file,
         }
+
+    async def _watch_file(self) -> Never:
+        """Raise `Damaged` when the file is: whoever runs this begins with a new one."""
+        raise await asyncio.shield(self._store.broken)
 
     def on_serving(self, callback: Callable[[], None]) -> None:
         """Call back each time it begins to take requests."""

@@ -71,10 +71,21 @@ async def run_datastore(
     stop: asyncio.Event | None = None,
     ready: Callable[[], None] | None = None,
 ) -> None:
-    """Serve a database until told to stop; `ready` is called when the first request may come."""
-    async with AsyncExitStack() as stack:
-        services = await datastore(stack, options, ready=ready)
-        await supervisor.run(services, stop=stop)
+    """Serve a database until told to stop; `ready` is called when the first request may come.
+
+    A follower's file that turns out to be damaged is set aside, and it begins anew.
+    """
+    while True:
+        try:
+            async with AsyncExitStack() as stack:
+                services = await datastore(stack, options, ready=ready)
+                await supervisor.run(services, stop=stop)
+        except errors.Damaged as error:
+            if not options.upstream or error.field != "db":
+                raise
+            _set_aside(options.db, error)
+        else:
+            return
 
 
 async def datastore(
@@ -132,11 +143,15 @@ def _follower_file(options: DatastoreOptions) -> Datastore:
     try:
         return Datastore.open(options.db)
     except errors.Damaged as error:
-        aside = initialise.set_aside(options.db)
-        told = {"error": error.message, "kept as": str(aside)}
-        logger.error("the database is damaged: it begins anew", extra=told)  # noqa: TRY400
+        _set_aside(options.db, error)
         initialise.init_empty(options.db)
         return Datastore.open(options.db)
+
+
+def _set_aside(db: Path, error: errors.Damaged) -> None:
+    aside = initialise.set_aside(db)
+    told = {"error": error.message, "kept as": str(aside)}
+    logger.error("the database is damaged: it begins anew", extra=told)
 
 
 def _wrong_role(options: DatastoreOptions) -> errors.WrongRole:

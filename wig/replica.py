@@ -270,9 +270,9 @@ class Replica:
         self.position, self.state_digest = event.position, event.state_digest
         error = event.error
         if error is None and event.position != self._expected:
-            self._whole = True
             error = errors.Damaged(f"position: {event.position} instead of {self._expected}")
         if error is not None:
+            self._whole = self._whole or isinstance(error, errors.Damaged)
             self._failed(error)
             return
         self._warn(None)

@@ -128,6 +128,28 @@ def test_a_truncated_followers_database_is_had_again(site):
     assert copy.with_name("copy.db.damaged").stat().st_size == 5000
 
 
+def test_a_followers_database_that_rots_is_had_again(site):
+    """It opens well, and fails when an entry is applied: the program begins anew by itself."""
+    copy = site.directory / "copy.db"
+    with site.primary(site.init("hub.db")):
+        site.interface()
+        with site.datastore(copy, "paris", "--follow", "hub") as follower:
+            site.until(lambda: site.converged("hub", "paris"), "it to be there")
+            follower.stop()
+        with copy.open("r+b") as file:  # all pages but the first, which has the schema
+            file.seek(4096)
+            file.write(b"\xff" * (copy.stat().st_size - 4096))
+
+        with site.datastore(copy, "paris", "--follow", "hub") as follower:
+            assert site.peer().code == 0
+            site.until(lambda: "it begins anew" in follower.log(), "the damage to be noticed")
+            site.until(lambda: site.converged("hub", "paris"), "it to be there again")
+            assert site.peer().code == 0
+            site.until(lambda: site.converged("hub", "paris"), "it to go on")
+            assert follower.running
+    assert site.local("verify", str(copy)).code == 0
+
+
 def test_a_copy_started_elsewhere_is_turned_away_however_often(site):
     """As systemd would do without RestartPreventExitStatus: the first one serves all the time."""
     db = site.init("hub.db")

@@ -447,6 +447,17 @@ def test_a_sink_that_fails_for_now_is_tried_again_from_where_it_is():
     assert only(do.Attach, one.feed(on.Tick(), RETRY_S_MAX)).position == at(5)
 
 
+def test_a_sink_whose_state_does_not_take_an_entry_gets_a_snapshot():
+    """It cannot be the state of its position, so to try again would not help."""
+    one = following(at(5))
+    one.arrived(*LOG[5:8])
+
+    one.applied(at(6), error=errors.Damaged("op: no such peer"))
+
+    attach = only(do.Attach, one.feed(on.Tick(), RETRY_S_MAX))
+    assert (attach.position, attach.whole) == (at(6), True)
+
+
 def test_a_sink_that_is_not_where_it_should_be_gets_a_snapshot():
     """The same property, asserted before the write and after it."""
     one = following(at(5))
