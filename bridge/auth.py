@@ -48,6 +48,7 @@ async def services(
         connection.opened(_as(bus, options.keys.system), wait_s=wait_s)
     )
     callout = Callout(asked, table, options.keys.issuer, options.certificates, _defers(node))
+    await callout.open()
     sweep = Sweep(system, table, callout, options.certificates)
     node.publisher.on_accepted(lambda _: sweep.changed())
     return {

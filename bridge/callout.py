@@ -73,15 +73,15 @@ class Callout:
         self.holders: dict[tuple[str, int], Holder] = {}
         """Who was let in, by server and number of the connection; `sweep` forgets them."""
 
+    async def open(self) -> None:
+        """Take questions; they are answered when it runs."""
+        await self._table.refresh()
+        await self._bus.subscribe(SUBJECT, self._asked)
+
     async def run(self) -> Never:
         """Answer."""
-        await self._table.refresh()
-        subscription = await self._bus.subscribe(SUBJECT, self._asked)
-        try:
-            while True:
-                await self._answer(await self._waiting.get())
-        finally:
-            await subscription.stop()
+        while True:
+            await self._answer(await self._waiting.get())
 
     async def _asked(self, message: Message) -> None:
         if self._defers():

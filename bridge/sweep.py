@@ -124,7 +124,9 @@ class Sweep:
         who = granted.identity if granted else one.authorized_user
         logger.warning("disconnected: may not stay", extra={"identity": logins.shown(who)})
         with suppress(Disconnected):
-            await self._bus.publish(KICK.format(server), codec.encode({"cid": one.cid}))
+            # Without somewhere to answer, the server does nothing.
+            subject, body = KICK.format(server), codec.encode({"cid": one.cid})
+            await self._bus.publish(subject, body, reply=self._bus.new_inbox())
 
     def _granted(self, server: str, one: _Connected) -> Granted | None:
         holder = self._callout.holders.get((server, one.cid))

@@ -50,9 +50,14 @@ def _pull(stream: str, consumer: str) -> tuple[str, ...]:
 _OWN_INBOX = "_INBOX.{id}.>"
 _OWN_STATUS = ("wig.api.{id}.node.status", "wig.node.*.{id}.status")
 
-# `wig.node.<N>.<id>.*` is one token: attach, snapshot, credit, report and status. Reads of
-# objects have two (`peer.list`) and are not in it.
-_REPLICATE = (*_pull("*", "{id}"), *_pull("*", "{id}" + STORE_SUFFIX), "wig.node.*.{id}.*")
+# Verb by verb: reads of objects are not among them. And nats-server (2.15.1) does not tell a leaf
+# node of the datastore's interest in `wig.node.hub.*.attach` if the pattern here ends with `*`.
+_VERBS = ("attach", "snapshot", "credit", "report", "status")
+_REPLICATE = (
+    *_pull("*", "{id}"),
+    *_pull("*", "{id}" + STORE_SUFFIX),
+    *(f"wig.node.*.{{id}}.{verb}" for verb in _VERBS),
+)
 _FOLLOW = (_OWN_INBOX, "wig.beacon.*")
 _STATISTICS = "wig.stats.{id}"
 
@@ -87,7 +92,7 @@ ROLES = {
     ),
     "observer": Role(
         "sessions and status only",
-        publish=("wig.api.{id}.session.*", *_OWN_STATUS, *_pull("WIG_SESSIONS", "{id}")),
+        publish=("wig.api.{id}.session.>", *_OWN_STATUS, *_pull("WIG_SESSIONS", "{id}")),
         subscribe=(*_FOLLOW, "wig.session.>"),
     ),
 }  # fmt: skip

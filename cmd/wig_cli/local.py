@@ -11,13 +11,15 @@ Nothing but the first two needs a backup.
 
 import asyncio
 import json
+import logging
 import os
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Never
 
 from bridge import client, credentials, node, supervisor
+from bridge.auth import AuthOptions
 from bridge.node import DatastoreOptions, GatewayOptions
 from bridge.options import Options
 from bridge.retention import Policy
@@ -25,11 +27,14 @@ from bridge.server import NatsServer, ServerOptions
 from bridge.supervisor import Service
 from wig import commands, errors
 from wig.linux import gateway as linux
-from wig_cli import files, greeting, new_keys, private_files, settings, surroundings
+from wig_cli import files, greeting, inputs, new_keys, private_files, settings, surroundings
+
+logger = logging.getLogger(__name__)
 
 NODE = "primary"
 GATEWAY = "local"
 ADMIN = "admin"
+LOCAL_ADMIN = "local-admin"
 PORT_FIRST = 51820  # what wg(8) and every client show as the usual port
 ENTROPY_BYTES = 64
 SETTLE_S_MAX = 10.0  # for the gateway's first snapshot; the greeting then says what is behind
@@ -77,6 +82,11 @@ class Local:
         """The database."""
         return self.state_dir / "wig.db"
 
+    @property
+    def admin_file(self) -> Path:
+        """The token that commands on this host come with."""
+        return self.state_dir / "admin.json"
+
 
 async def run(options: Local) -> None:
     """Run until told to stop."""
@@ -95,7 +105,11 @@ async def run(options: Local) -> None:
         services |= await node.datastore(
             stack,
             DatastoreOptions(
-                db=options.db, name=NODE, bus=_bus(server, NODE), retention=options.retention
+                db=options.db,
+                name=NODE,
+                bus=_bus(server, NODE),
+                retention=options.retention,
+                auth=AuthOptions(keys=server.keys),
             ),
             ready=serving.set,
         )
@@ -137,7 +151,7 @@ def _prepare(options: Local) -> None:
     """
     if options.db.exists():
         return
-    path = options.state_dir / "admin.json"
+    path = options.admin_file
     admin = credentials.read(path) if path.exists() else credentials.make(ADMIN)
     credentials.write(path, admin)
     files.create_with(str(options.db), admin)
@@ -162,8 +176,7 @@ def _write_files(options: Local, server: NatsServer) -> None:
     """Leave for other commands how they find this wig, and for the next start what was said."""
     client_file = {
         "server": server.url,
-        "token_file": str(server.credentials_file),
-        "identity": ADMIN,
+        "token_file": str(options.admin_file),
         "endpoint": _endpoint(options),
     }
     _write_toml(options.state_dir / settings.CLIENT_FILE, client_file)
@@ -191,6 +204,7 @@ class _FirstSteps:
         if not self._greeted:
             async with client.connect(_bus(self._server, ADMIN)) as admin:
                 await self._create_interface(admin)
+                await self._check_token(admin)
                 await self._greet(admin)
         await asyncio.get_running_loop().create_future()
         raise AssertionError("unreachable: nobody completes that future")
@@ -202,6 +216,31 @@ class _FirstSteps:
         if wanted is None or reply.position is None or reply.position.seq > 1:
             return
         await admin.command("interface.create", wanted.command())
+
+    async def _check_token(self, admin: client.Client) -> None:
+        """See to it that the token for commands on this host is one.
+
+        It is not when the file is lost, or the database was restored from elsewhere. Whoever
+        can read this directory owns the database, so a new one gives nothing away.
+        """
+        path, bus = self._options.admin_file, _bus(self._server, ADMIN)
+        with suppress(errors.Unusable, errors.Denied):
+            known = credentials.read(path)
+            proof = replace(bus, identity=known.id, user=known.id, password=known.secret)
+            async with client.connect(proof):
+                return
+        made = credentials.make(LOCAL_ADMIN)
+        with suppress(errors.NotFound):
+            await admin.command("token.delete", commands.DeleteToken(id=made.id))
+        token = commands.CreateToken(
+            id=made.id,
+            secret_digest=inputs.secret_digest(made.secret),
+            role="admin",
+            description="made by wig up, because admin.json was not good any more",
+        )
+        await admin.command("token.create", token)
+        credentials.write(path, made)
+        logger.warning("a new token for this host", extra={"identity": made.id, "file": str(path)})
 
     async def _greet(self, admin: client.Client) -> None:
         options = self._options
