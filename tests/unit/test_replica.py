@@ -733,6 +733,19 @@ def test_it_is_not_confirmed_without_a_root(lost):
     assert not one.replica.confirmed(one.now)
 
 
+def test_what_was_concluded_for_an_earlier_attachment_does_not_count():
+    """The upstream may have become another one; its next beacon has to confirm it again."""
+    one = following(at(5))
+    one.hears(at(5))
+    one.feed(on.Connected())
+    one.answered(Continue(6, (FIRST,)))
+
+    assert one.replica.phase is Phase.FOLLOWING
+    assert not one.replica.confirmed(one.now)
+    one.hears(at(5))
+    assert one.replica.confirmed(one.now)
+
+
 def test_it_tells_the_root_on_with_its_own_name_in_the_path():
     """And with the age that the knowledge has by now."""
     one = following(at(5))
