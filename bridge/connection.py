@@ -41,8 +41,7 @@ ATTEMPT_S = 3.0  # one attempt to connect; also bounds nats-py's own retries ins
 RETRY_S = 0.1  # between attempts: a restarted server is ready in 15 ms
 WATCH_S = 1.0  # between round trips that prove the connection
 ROUND_TRIP_S_MAX = 4  # a server that takes longer is taken for dead
-CALL_S_MAX = 1.0  # what nats-py gets for what takes no time
-CLOSE_S = 1.0  # what a broken client gets to clean up
+CALL_S_MAX = 1.0  # what nats-py gets for what takes no time, and to clean up
 STATUS_NO_RESPONDERS = "503"  # NATS protocol, ADR-4
 
 
@@ -71,6 +70,8 @@ class Subscription:
         self.subject = subject
         self.callback = callback
         self.current: _Subscription | None = None
+        self.client: Client | None = None
+        self.wanted = True
         self._owner = owner
 
     async def stop(self) -> None:
@@ -123,8 +124,6 @@ class Connection:
         if client is None or not client.is_connected:
             raise Disconnected
         return client
-
-    # -- sending
 
     def send(self, frames: bytes) -> None:
         """Send messages that `frames.message` made, in order; or raise `Disconnected`.
@@ -203,8 +202,6 @@ class Connection:
         """Return a fresh random subject under this identity's inbox prefix."""
         return f"{subjects.inbox_prefix(self.options.identity)}.{secrets.token_hex(8)}"
 
-    # -- receiving
-
     async def subscribe(self, subject: str, callback: Callback) -> Subscription:
         """Call back, one message at a time, for each message on `subject`, until stopped.
 
@@ -212,28 +209,29 @@ class Connection:
         """
         subscription = Subscription(self, subject, callback)
         self._subscriptions.append(subscription)
-        with suppress(
-            nats.errors.Error, OSError, Disconnected
-        ):  # then the next client will have it
-            await self._resume(self._connected(), subscription)
-            # A round trip, because what we send overtakes nats-py's SUB.
-            await transport.bounded(self._connected().rtt(), ROUND_TRIP_S_MAX)
+        with suppress(nats.errors.Error, OSError, Disconnected):  # the next client has it
+            await self._resume(self._connected(), [subscription])
         return subscription
 
     async def unsubscribe(self, subscription: Subscription) -> None:
-        """Forget a subscription; use `Subscription.stop`."""
+        """Use `Subscription.stop`."""
+        subscription.wanted = False
         with suppress(ValueError):
             self._subscriptions.remove(subscription)
-        if subscription.current is not None and self.up:
+        current, subscription.current = subscription.current, None
+        if current is not None:
             with suppress(nats.errors.Error, OSError):
-                await transport.bounded(subscription.current.unsubscribe(), CALL_S_MAX)
-        subscription.current = None
+                await transport.bounded(current.unsubscribe(), CALL_S_MAX)
 
-    async def _resume(self, client: Client, one: Subscription) -> None:
-        subscribing = client.subscribe(one.subject, cb=one.callback)
-        one.current = await transport.bounded(subscribing, CALL_S_MAX)
-
-    # -- life
+    async def _resume(self, client: Client, missing: list[Subscription]) -> None:
+        """Subscribe on `client`, and wait until the server knows: what we send overtakes a SUB."""
+        for one in missing:
+            one.client = client
+            subscribing = client.subscribe(one.subject, cb=one.callback)
+            one.current = await transport.bounded(subscribing, CALL_S_MAX)
+            if not one.wanted:  # stopped meanwhile
+                await self.unsubscribe(one)
+        await transport.bounded(client.rtt(), ROUND_TRIP_S_MAX)
 
     async def open(self) -> None:
         """Connect once; raise why it is not possible.
@@ -241,17 +239,20 @@ class Connection:
         `Unavailable`: not reachable. `Denied`: refused credentials. `Unsupported`: an old server.
         """
         client, pipe = await transport.connect(self.options, self._note, self._broke, ATTEMPT_S)
-        self._client, self._pipe = client, pipe
-        self._inbox = self.new_inbox()
-        answers = Subscription(self, f"{self._inbox}.*", self._answered)
+        inbox = self.new_inbox()
+        missing = [Subscription(self, f"{inbox}.*", self._answered)]
         try:
-            for subscription in (answers, *self._subscriptions):
-                await self._resume(client, subscription)
-            # A round trip: the server has seen all subscriptions when somebody is told.
-            await transport.bounded(client.rtt(), ROUND_TRIP_S_MAX)
+            # Nobody may think it is up before its services can be reached. Others may subscribe
+            # and stop meanwhile, so look again until nothing is missing.
+            while missing:
+                await self._resume(client, missing)
+                missing = [one for one in self._subscriptions if one.client is not client]
         except (nats.errors.Error, OSError) as error:
-            await self._drop()
             raise Disconnected from error
+        finally:
+            if missing:  # it failed, or was cancelled
+                await transport.discard(client, pipe, CALL_S_MAX)
+        self._client, self._pipe, self._inbox = client, pipe, inbox
         self._up.set()
         logger.info("connected", extra={"server": self.options.server})
         for callback in self._on_up:
@@ -302,7 +303,7 @@ class Connection:
         for callback in self._on_down:
             callback()
         if client is not None and pipe is not None:
-            await transport.discard(client, pipe, CLOSE_S)
+            await transport.discard(client, pipe, CALL_S_MAX)
 
     def rebuild(self) -> None:
         """Make `run` build a new client: what should come through this one does not."""
@@ -312,7 +313,7 @@ class Connection:
     async def close(self) -> None:
         """Send what is waiting to be sent, and disconnect for good."""
         if self._client is not None and self._pipe is not None:
-            await transport.finish(self._client, self._pipe, CLOSE_S)
+            await transport.finish(self._client, self._pipe, CALL_S_MAX)
         await self._drop()
 
     async def _note(self, error: Exception) -> None:

@@ -91,6 +91,58 @@ async def test_subscriptions_survive_the_death_of_the_server(server):
         assert told == ["down", "up"]
 
 
+TURNS = range(12)  # of the event loop, which what follows the login takes
+
+
+async def opening_until(monkeypatch, bus, turns):
+    """Begin to open, and return so many turns after the login, when subscriptions are made."""
+    logged_in = asyncio.Event()
+    connect = connection.transport.connect
+
+    async def connect_and_tell(*arguments):
+        made = await connect(*arguments)
+        logged_in.set()
+        return made
+
+    monkeypatch.setattr(connection.transport, "connect", connect_and_tell)
+    opening = asyncio.create_task(bus.open())
+    await logged_in.wait()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    return opening
+
+
+@pytest.mark.parametrize("turns", TURNS)
+async def test_nobody_sends_before_answers_can_arrive(server, monkeypatch, turns):
+    """A request made while the connection opens is refused, or answered; never left alone."""
+    async with connected(server, "other") as other:
+        await echo(other)
+        bus = connection.Connection(bus_options(server))
+        opening = await opening_until(monkeypatch, bus, turns)
+
+        with suppress(Disconnected):
+            assert (await bus.request("echo", b"1", timeout_s=2)).data == b"1"
+
+        await opening
+        await bus.close()
+
+
+@pytest.mark.parametrize("turns", TURNS)
+async def test_subscriptions_change_while_it_opens(server, monkeypatch, turns):
+    """One made meanwhile is never missed; one stopped meanwhile never stays behind."""
+    bus = connection.Connection(bus_options(server))
+    early = await echo(bus, "stopped")
+    opening = await opening_until(monkeypatch, bus, turns)
+
+    await asyncio.gather(echo(bus, "kept"), early.stop())
+    await opening
+
+    assert (await bus.request("kept", b"1", timeout_s=2)).data == b"1"
+    with pytest.raises(NoResponders):
+        await bus.request("stopped", timeout_s=2)
+    await bus.close()
+
+
 async def test_stopped_subscription_stays_stopped(server):
     """What was unsubscribed does not come back with the next connection."""
     async with connected(server) as bus:
@@ -124,13 +176,14 @@ async def test_waiting_requests_fail_with_the_connection(server):
 
 async def test_nothing_is_sent_later(server):
     """What is published without a connection is refused, and never arrives."""
-    heard = []
+    heard, back = [], []
 
     async def hear(message):
         heard.append(message.data)
 
     async with connected(server) as bus, connected(server, "other") as other:
         await other.subscribe("news", hear)
+        other.on_up(lambda: back.append(1))
         os.kill(server.pid, signal.SIGKILL)
         await eventually(lambda: not bus.up, "the loss is noticed")
 
@@ -138,7 +191,7 @@ async def test_nothing_is_sent_later(server):
             await bus.publish("news", b"late")
 
         await bus.wait_up()
-        await eventually(lambda: other.up, "the other one is back, too")
+        await eventually(lambda: back, "the other one is back, too")
         await bus.publish("news", b"new")
         await eventually(lambda: heard, "the news")
         assert heard == [b"new"]
