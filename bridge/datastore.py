@@ -55,11 +55,12 @@ class DatastoreNode:
 
     def __init__(
         self, bus: Connection, datastore: Datastore, me: Me, standing: Standing, *,
-        domain: str | None = None, replace: bool = False,
+        domain: str | None = None, replicas: int = 1, replace: bool = False,
     ) -> None:  # fmt: skip
         """`domain` is that of the JetStream that shall have the stream; None: the connection's.
 
-        `replace`: streams of another database under this name may go.
+        `replicas` is how many servers of a cluster keep the stream. `replace`: streams of another
+        database under this name may go.
         """
         self.me = me
         self.bus = bus
@@ -69,9 +70,8 @@ class DatastoreNode:
         self._reading = Worker("reader")
         self._reader = datastore.reader()
         self.publisher = Publisher(
-            bus, datastore, self.writer, node=me.node, instance=me.instance, domain=domain,
-            follows=me.role != "primary", replace=replace,
-        )  # fmt: skip
+            bus, datastore, self.writer, me, domain=domain, replicas=replicas, replace=replace
+        )
         self.queries = Queries(bus, self._reader, self._reading)
         self.reports = Reports(bus, me.node)
         self.attachments = Attachments(bus, me.node, self, self.reports)

@@ -114,11 +114,13 @@ class FollowerDatastore:
 
     def __init__(
         self, datastore: Datastore, bus: Connection, *, node: str, upstream: str,
-        upstream_domain: str | None = None, domain: str | None = None, replace: bool = False,
+        upstream_domain: str | None = None, domain: str | None = None, replicas: int = 1,
+        replace: bool = False,
     ) -> None:  # fmt: skip
         """`upstream_domain` and `domain` are of the JetStreams that have their streams.
 
-        `replace` gives up the database for the upstream's, if they are not the same.
+        `replicas` is how many servers of a cluster keep its own. `replace` gives up the database
+        for the upstream's, if they are not the same.
         """
         self.me = Me(
             node=subjects.check_identity(node, "name"),
@@ -129,7 +131,9 @@ class FollowerDatastore:
         self._bus = bus
         self._started = datetime.now(UTC)
         self._on_serving: list[Callable[[], None]] = []
-        self.node = DatastoreNode(bus, datastore, self.me, self, domain=domain, replace=replace)
+        self.node = DatastoreNode(
+            bus, datastore, self.me, self, domain=domain, replicas=replicas, replace=replace
+        )
         self._store = _Store(datastore, self.node.publisher, replace=replace)
         self.follower = Follower(
             bus,

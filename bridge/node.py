@@ -54,6 +54,8 @@ class DatastoreOptions:
     bus: Options
     domain: str | None = None
     """Of the JetStream that has the stream; None: the connection's."""
+    replicas: int = 1
+    """How many servers of a JetStream cluster keep the stream."""
     upstream: str = ""
     """The name of the node to follow; empty: this is the primary."""
     upstream_domain: str | None = None
@@ -170,7 +172,14 @@ def _wrong_role(options: DatastoreOptions) -> errors.WrongRole:
 
 
 def _primary(store: Datastore, bus: Connection, options: DatastoreOptions) -> Primary:
-    return Primary(store, bus, node=options.name, domain=options.domain, replace=options.replace)
+    return Primary(
+        store,
+        bus,
+        node=options.name,
+        domain=options.domain,
+        replicas=options.replicas,
+        replace=options.replace,
+    )
 
 
 def _follower(store: Datastore, bus: Connection, options: DatastoreOptions) -> FollowerDatastore:
@@ -181,6 +190,7 @@ def _follower(store: Datastore, bus: Connection, options: DatastoreOptions) -> F
         upstream=options.upstream,
         upstream_domain=options.upstream_domain,
         domain=options.domain,
+        replicas=options.replicas,
         replace=options.replace,
     )
 

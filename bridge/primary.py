@@ -38,11 +38,12 @@ class Primary:
 
     def __init__(
         self, datastore: Datastore, bus: Connection, *, node: str, domain: str | None = None,
-        replace: bool = False,
+        replicas: int = 1, replace: bool = False,
     ) -> None:  # fmt: skip
         """`domain` is that of the JetStream that has the stream; None: the connection's.
 
-        `replace`: what another database published under this name may go.
+        `replicas` is how many servers of a cluster keep the stream. `replace`: what another
+        database published under this name may go.
         """
         self.me = Me(
             node=subjects.check_identity(node, "name"),
@@ -53,7 +54,9 @@ class Primary:
         self._bus = bus
         self._started = datetime.now(UTC)
         self._on_serving: list[Callable[[], None]] = []
-        self.node = DatastoreNode(bus, datastore, self.me, self, domain=domain, replace=replace)
+        self.node = DatastoreNode(
+            bus, datastore, self.me, self, domain=domain, replicas=replicas, replace=replace
+        )
         self.publisher = self.node.publisher
         self.rivals = Rivals(bus, self.me, datastore, self.node.writer)
         self.commands = Commands(bus, datastore, self.node.writer, self.publisher)

@@ -21,6 +21,7 @@ from typing import Never
 from bridge.connection import Connection
 from bridge.outbox import Outbox
 from bridge.ownership import Head, Ownership, Start, Store
+from bridge.source import Me
 from bridge.streams import Streams
 from bridge.worker import Worker
 from wig import log
@@ -43,21 +44,21 @@ class Publisher:
     """The log of one datastore, in its stream. `run` does the work."""
 
     def __init__(
-        self, bus: Connection, store: Store, writer: Worker, *, node: str, instance: str,
-        domain: str | None = None, follows: bool = False, replace: bool = False,
+        self, bus: Connection, store: Store, writer: Worker, me: Me, *, domain: str | None = None,
+        replicas: int = 1, replace: bool = False,
     ) -> None:  # fmt: skip
-        """`instance` is random per process start; `store` is used in `writer`'s thread only.
+        """`store` is used in `writer`'s thread only; of a follower, it is another node's copy.
 
-        `follows`: the log is a copy of another node's. `replace`: streams of another database
-        under this name may go.
+        `replicas` is how many servers of a cluster keep the stream. `replace`: streams of another
+        database under this name may go.
         """
         self._bus = bus
         self._store = store
         self._writer = writer
-        self._streams = Streams(bus, node, instance, domain=domain)
+        self._streams = Streams(bus, me.node, me.instance, domain=domain, replicas=replicas)
         self.ownership = Ownership(
-            bus, store, writer, self._streams, node=node, instance=instance, follows=follows,
-            replace=replace,
+            bus, store, writer, self._streams, node=me.node, instance=me.instance,
+            follows=me.role != "primary", replace=replace,
         )  # fmt: skip
         self._outbox: Outbox | None = None
         self._fresh: deque[Sequence[Record]] = deque()

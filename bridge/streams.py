@@ -99,9 +99,14 @@ class Streams:
     """The streams of node `node`, as `instance` sees and claims them."""
 
     def __init__(
-        self, bus: Connection, node: str, instance: str, *, domain: str | None = None
-    ) -> None:
-        """`domain` is JetStream's; None: that of the server we are connected to."""
+        self, bus: Connection, node: str, instance: str, *, domain: str | None = None,
+        replicas: int = 1,
+    ) -> None:  # fmt: skip
+        """`domain` is JetStream's; None: that of the server we are connected to.
+
+        `replicas` is how many servers of a cluster keep the stream.
+        """
+        self._replicas = replicas
         self._bus = bus
         self._node = node
         self._instance = instance
@@ -197,7 +202,7 @@ class Streams:
             "discard": "old",
             "max_bytes": LOG_BYTES_MAX,
             "duplicate_window": DUPLICATES_NS,
-            "num_replicas": 1,
+            "num_replicas": self._replicas,
             "first_seq": first,
             "metadata": {DATABASE: database},
         }

@@ -39,6 +39,11 @@ def datastore(parser: argparse.ArgumentParser) -> None:
         "--force", action="store_true", help="promote: lose what others have and this one does not"
     )
     settings.add(parser, "db", "name", "follow", "domain", "log_max_age", "log_keep")
+    settings.add(parser, "server_keys", "tls_role")
+    parser.add_argument(
+        "--replicas", type=int, choices=(1, 3, 5), default=1, metavar="N",
+        help="how many servers of a JetStream cluster keep the stream: 1, 3 or 5",
+    )  # fmt: skip
     parser.add_argument(
         "--replace", action="store_true",
         help="give up what is there for another database: the upstream's, or this one",
@@ -109,13 +114,16 @@ def run_datastore(options: argparse.Namespace) -> int:
         return code
     upstream, _, upstream_domain = (options.follow or "").partition("@")
     node = import_module("bridge.node")
+    auth = _auth(options)
     forever.run(
         node.run_datastore(
             node.DatastoreOptions(
                 db=Path(arguments.needed(options, "db")),
                 name=arguments.needed(options, "name"),
                 bus=_bus(options, options.name),
+                auth=auth,
                 domain=options.domain,
+                replicas=options.replicas,
                 upstream=upstream,
                 upstream_domain=upstream_domain or None,
                 replace=options.replace,
@@ -124,6 +132,18 @@ def run_datastore(options: argparse.Namespace) -> int:
         )
     )
     return 0
+
+
+def _auth(options: argparse.Namespace) -> Any:
+    """Return how to answer logins, or None; without a token, it comes with the server's own."""
+    certificates = import_module("wig.access").parse_certificates(options.tls_role or ())
+    if not options.server_keys:
+        return None
+    directory = Path(options.server_keys)
+    server_keys = import_module("bridge.server_keys")
+    found = server_keys.read(directory)
+    options.token_file = options.token_file or str(directory / server_keys.BUS_FILE)
+    return import_module("bridge.auth").AuthOptions(keys=found, certificates=certificates)
 
 
 def run_gateway(options: argparse.Namespace) -> int:

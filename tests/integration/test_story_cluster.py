@@ -1,0 +1,51 @@
+"""Story: a JetStream cluster of three, and any one of its servers dies."""
+
+import time
+
+from tests import builders, replicas
+from tests.clusters import Cluster
+from tests.replicas import StateSink, converged, downstream
+from tests.trees import follower, reached
+from wig import errors
+from wig.commands import CreatePeer
+
+WRITE_S_MAX = 30.0
+
+
+async def write(hub: replicas.Small, seed: str) -> str:
+    """Create a peer; the client repeats it until it is known to be done."""
+    key = builders.key(seed)
+    command = CreatePeer(public_key=key, interface="wg0")
+    while True:
+        try:
+            await hub.client.command("peer.create", command, timeout_s=WRITE_S_MAX)
+        except errors.Temporary:
+            continue
+        return key
+
+
+async def test_any_server_of_three_is_killed(tmp_path):
+    """Nothing acknowledged is lost, writes go on, and everybody converges."""
+    sink = StateSink()
+    async with (
+        Cluster(tmp_path / "cluster") as cluster,
+        replicas.primary(cluster, tmp_path / "hub.db", replicas=3) as hub,
+        follower(cluster, tmp_path / "paris.db", "paris", replicas=3) as paris,
+        downstream(cluster, sink, "gw1", upstream="paris"),
+    ):
+        await hub.interface()
+        acknowledged = {await write(hub, "first")}
+        await reached(paris, hub, 30)
+        for victim in range(3):
+            await cluster.kill(victim)
+            began = time.monotonic()
+            acknowledged |= {await write(hub, f"without {victim} {n}") for n in range(20)}
+            print(f"without server {victim}: 20 writes in {time.monotonic() - began:.2f} s")
+            await reached(paris, hub, 30)
+            await converged(sink, hub, 30)
+            await cluster.start(victim)
+            await cluster.ready()
+
+        assert acknowledged <= {peer.public_key for peer in sink.state.peers_of("wg0")}
+        assert sink.loads == 1
+        assert len(hub.it.node.datastore.lineage) == 1, "no epoch was given up"
