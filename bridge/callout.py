@@ -14,10 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, Never
 
-from cryptography import x509
-from cryptography.x509.oid import NameOID
-
-from bridge import jwt, natsconfig
+from bridge import certificates, jwt, natsconfig
 from bridge.connection import Connection, Disconnected, Message
 from bridge.token_table import TokenTable
 from wig import access, errors, logins, nkeys
@@ -204,11 +201,9 @@ def _read(token: bytes) -> _Question:
 def _common_name(tls: dict[str, Any]) -> str | None:
     """Return the name in the certificate that the server has verified, None without one.
 
-    Only chains count: `certs` are what somebody showed. Empty: it has no name, or several.
+    Only chains count: `certs` are what somebody showed. Raises `ValueError`.
     """
     chains = tls.get("verified_chains") or []
     if not chains or not chains[0]:
         return None
-    subject = x509.load_pem_x509_certificate(str(chains[0][0]).encode()).subject
-    names = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(names[0].value) if len(names) == 1 else ""
+    return certificates.common_name_of(str(chains[0][0]).encode())

@@ -34,6 +34,10 @@ GROUPS: dict[str, tuple[str, str]] = {
     "log": ("wig_cli.logs:add", "follow, show and check the log of changes"),
     "backup": ("wig_cli.files:backup", "copy a database while it is in use"),
     "verify": ("wig_cli.files:verify", "check the log and the state of a database"),
+    "nats-config": (
+        "wig_cli.nats_config:nats_config",
+        "write the configuration of a nats-server",
+    ),
     "completion": (
         "wig_cli.completion:completion",
         "print a completion script for bash, zsh or fish",

@@ -34,6 +34,8 @@ class Setting(NamedTuple):
     kind: Callable[[str], Any] = str
     choices: tuple[str, ...] | None = None
     secret_path: bool = False
+    many: bool = False
+    """Repeatable as a flag, with commas in the variable, a list in TOML."""
 
 
 def _port(text: str) -> int:
@@ -117,6 +119,12 @@ SETTINGS: dict[str, Setting] = {
     "node": Setting(
         "the node to ask instead of the primary; a follower answers reads", None, "NAME"
     ),
+    "server_keys": Setting(
+        "answer the server's logins: the directory of `wig nats-config hub`", None, "DIR"
+    ),
+    "tls_role": Setting(
+        "role of a certificate by its name, repeatable", None, "CN=ROLE", many=True
+    ),
     "timeout": Setting("seconds to wait for an answer", 10, "SECONDS", _seconds),
 }
 """Every setting there is; a TOML file may have these keys and no others."""
@@ -136,6 +144,7 @@ def add(parser: Any, *names: str, hidden: bool = False) -> None:
             dest=name,
             metavar=setting.metavar,
             default=argparse.SUPPRESS,
+            action="append" if setting.many else "store",
             help=argparse.SUPPRESS if hidden else f"{setting.help} ({variable(name)}{default})",
         )
         action.setting = name
@@ -195,6 +204,9 @@ def _first(layers: list[tuple[str, Mapping[str, Any]]], name: str) -> Any:
 
 
 def _checked(setting: Setting, value: Any, label: str) -> Any:
+    if setting.many:
+        given = value if isinstance(value, list) else str(value).split(",")
+        return tuple(str(one).strip() for one in given)
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if setting.choices is not None and text not in setting.choices:
         raise SettingError(f"{label}: {text!r} is not one of {', '.join(setting.choices)}")
@@ -217,6 +229,6 @@ def _read(path: str) -> Mapping[str, Any]:
     for key, value in content.items():
         if key not in SETTINGS or key == "config":
             raise SettingError(f"config: {path!r} has an unknown key {key!r}")
-        if isinstance(value, (dict, list)):
+        if isinstance(value, dict) or (isinstance(value, list) and not SETTINGS[key].many):
             raise SettingError(f"{path}: {key}: must be one value")
     return content
