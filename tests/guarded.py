@@ -1,23 +1,31 @@
 """A hub with a primary that answers its logins, and leaf nodes before it, on real parts."""
 
 import asyncio
+import json
+import secrets
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
 import trustme
 
 from bridge import auth, client, connection, credentials, natsconfig, probe, server, server_keys
 from bridge.client import Client
 from bridge.connection import Connection
 from bridge.credentials import Credentials
+from bridge.downstream import FollowerOptions
+from bridge.follower import Follower
 from bridge.natsconfig import Hub, JetStream, Leaf, Listener, Tls
 from bridge.options import Options
 from bridge.primary import Primary
+from bridge.source import Me
+from bridge.worker import Worker
 from tests import buses, replicas
 from tests.eventually import eventually
 from wig import access, commands
@@ -124,6 +132,7 @@ class Guarded:
         self.leaf_mtls = leaf_mtls
         self.tokens: dict[str, Credentials] = {}
         self.primary: Primary
+        self.stop_primary: Callable[[], Awaitable[None]]
         self.admin: Client
 
     def options(self, user: Credentials | None = None, tls: Tls | None = None) -> Options:
@@ -211,9 +220,11 @@ class Guarded:
                 keys=self.keys, certificates=access.parse_certificates(certificates)
             )
             services = await auth.services(stack, wanted, options, it.node, wait_s=5)
-            await stack.enter_async_context(
+            parts = await stack.enter_async_context(AsyncExitStack())
+            await parts.enter_async_context(
                 replicas.running(bus=bus.run, **services, **it.services())
             )
+            self.stop_primary = parts.aclose
             async with asyncio.timeout(READY_S_MAX):
                 await served.wait()
             self.primary = it
@@ -237,3 +248,37 @@ async def guarded(
     ):
         found.admin = admin
         yield found
+
+
+async def leafs(hub: Guarded) -> int:
+    """Return how many leaf nodes the hub has."""
+    url = f"http://127.0.0.1:{hub.monitor_port}/leafz"
+
+    def ask() -> int:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(json.load(answer)["leafnodes"])
+
+    return await asyncio.to_thread(ask)
+
+
+@asynccontextmanager
+async def gateway(hub: Guarded, options: Options) -> AsyncIterator[replicas.StateSink]:
+    """Follow the primary as a gateway does; yields what it holds."""
+    sink, worker = replicas.StateSink(), Worker("sink")
+    me = Me(options.identity, secrets.token_hex(8), "1", "gateway")
+    try:
+        async with hub.connected(options) as bus:
+            given = FollowerOptions(
+                me=me, upstream="hub", kind="gateway", database=lambda: sink.database,
+                state_digest=sink.state_digest,
+            )  # fmt: skip
+            follower = Follower(bus, sink, worker, given)
+            async with replicas.running(follower=follower.run):
+                yield sink
+    finally:
+        worker.close()
+
+
+def told(caplog: pytest.LogCaptureFixture) -> str:
+    """Return everything that was logged, with its fields."""
+    return "\n".join(str(vars(record)) for record in caplog.records)

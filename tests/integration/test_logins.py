@@ -1,61 +1,29 @@
 """Logins at a hub: tokens and certificates, come and gone, directly and through leaf nodes."""
 
 import asyncio
-import json
 import logging
-import secrets
 import time
-import urllib.request
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
-from bridge import connection
-from bridge.downstream import FollowerOptions
-from bridge.follower import Follower
-from bridge.source import Me
-from bridge.worker import Worker
+from bridge import auth, connection
+from bridge.follower_datastore import FollowerDatastore
 from tests.buses import create_interface, create_peer
 from tests.eventually import eventually
-from tests.guarded import Authority, context, guarded
-from tests.replicas import StateSink, running
+from tests.guarded import Authority, context, gateway, guarded, leafs, told
+from tests.replicas import running
 from tests.wire_client import Hangup, WireClient
-from wig import errors
+from wig import commands, errors
+from wig.sqlite import initialise
+from wig.sqlite.datastore import Datastore, Request
 
 OFF_S_MAX = 1.0
 ON_S_MAX = 1.0
 FOLLOW_S_MAX = 10.0
 LEAF_S_MAX = 10.0
-
-
-async def leafs(hub):
-    """Return how many leaf nodes the hub has."""
-    url = f"http://127.0.0.1:{hub.monitor_port}/leafz"
-
-    def ask():
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return json.load(answer)["leafnodes"]
-
-    return await asyncio.to_thread(ask)
-
-
-@asynccontextmanager
-async def gateway(hub, options):
-    """Follow the primary as a gateway does; yields what it holds."""
-    sink, worker = StateSink(), Worker("sink")
-    me = Me(options.identity, secrets.token_hex(8), "1", "gateway")
-    try:
-        async with hub.connected(options) as bus:
-            given = FollowerOptions(
-                me=me, upstream="hub", kind="gateway", database=lambda: sink.database,
-                state_digest=sink.state_digest,
-            )  # fmt: skip
-            follower = Follower(bus, sink, worker, given)
-            async with running(follower=follower.run):
-                yield sink
-    finally:
-        worker.close()
 
 
 async def follows(hub, options):
@@ -209,5 +177,68 @@ async def test_a_bad_certificate_is_refused_and_the_log_says_why(tmp_path, caplo
             await eventually(lambda: reason in hub.server.log(), "the server's line", 5)
 
 
-def told(caplog):
-    return "\n".join(str(vars(record)) for record in caplog.records)
+async def test_a_restarted_primary_keeps_who_is_in(tmp_path):
+    """It knows them by their tokens; who came with one that is gone goes."""
+    async with guarded(tmp_path) as hub:
+        tokens = [await hub.token(f"gw{number}", "gateway") for number in range(2)]
+    async with hub.server, AsyncExitStack() as stack:
+        async with hub.serving():
+            buses = [
+                await stack.enter_async_context(connection.opened(hub.options(token)))
+                for token in tokens
+            ]
+            await stack.enter_async_context(hub.leaf("gw0", token=tokens[0]))
+            await eventually(lambda: is_number(leafs(hub), 1), "the leaf", LEAF_S_MAX)
+
+        forget(tmp_path, "gw1")
+        async with hub.serving():
+            await eventually(lambda: not buses[1].up, "the other one to be off")
+
+        assert buses[0].up
+        assert await leafs(hub) == 1
+
+
+def forget(directory, id):
+    """Delete a token while nobody serves."""
+    with Datastore.open(directory / "wig.db") as store:
+        request = Request("admin", "forget", commands.DeleteToken(id=id))
+        [outcome] = store.commit([request], datetime.now(UTC))
+        assert b'"ok"' in outcome.reply
+
+
+async def test_a_follower_answers_when_the_primary_is_gone(tmp_path):
+    """On the same server: new logins work, also of a token that was made a moment ago."""
+    async with guarded(tmp_path) as hub, following(hub) as it:
+        token = await hub.token("gw1", "gateway")
+        head = hub.primary.publisher.published.position
+        await eventually(lambda: it.node.datastore.position() == head, "the token there")
+        await hub.stop_primary()
+
+        began = time.monotonic()
+        async with connection.opened(hub.options(token), wait_s=5) as bus:
+            assert bus.up
+        assert time.monotonic() - began < ON_S_MAX
+        with pytest.raises(errors.Denied):
+            await stack_opened(hub, replace(token, secret="wrong"))
+
+
+async def stack_opened(hub, token):
+    async with connection.opened(hub.options(token), wait_s=0):
+        pass
+
+
+@asynccontextmanager
+async def following(hub):
+    """Run a follower on the same server, which may answer logins too."""
+    db = hub.directory / "follower.db"
+    initialise.init_empty(db)
+    async with AsyncExitStack() as stack:
+        options = hub.options(hub.keys.bus)
+        bus = await stack.enter_async_context(hub.connected(options))
+        store = stack.enter_context(Datastore.open(db))
+        it = FollowerDatastore(store, bus, node="second", upstream="hub", domain="hub")
+        stack.callback(it.close)
+        wanted = auth.AuthOptions(keys=hub.keys)
+        logins = await auth.services(stack, wanted, options, it.node, wait_s=5)
+        await stack.enter_async_context(running(**logins, **it.services()))
+        yield it
