@@ -4,7 +4,7 @@ set -euo pipefail
 
 declare -A package_of=(
   [ip]=iproute2 [nft]=nftables [wireguard-go]=wireguard-go [wg-quick]=wireguard-tools
-  [ping]=iputils-ping [sysctl]=procps [resolvconf]=openresolv
+  [curl]=curl [ping]=iputils-ping [sysctl]=procps [resolvconf]=openresolv
 )
 missing=()
 for program in "${!package_of[@]}"; do

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAMS = ("ip", "nsenter", "unshare", "setpriv", "ping")
+PROGRAMS = ("curl", "ip", "nsenter", "unshare", "setpriv", "ping")
 WIREGUARD_PROGRAMS = ("wireguard-go", "wg", "wg-quick", "nft", "resolvconf")
 
 
