@@ -15,7 +15,6 @@ COMMON = (
     "server", "token_file", "identity", "tls_ca", "tls_cert", "tls_key", "config", "output",
     "timeout", "node",
 )  # fmt: skip
-
 """Of commands that ask the primary, and of nodes."""
 LOCAL = ("config", "output")
 """Of commands that work on this host alone."""
@@ -56,6 +55,14 @@ class Parser(argparse.ArgumentParser):
         """Fill, then parse."""
         self.fill()
         return super().parse_known_args(args, namespace)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse everything; what is left over is a mistake of the command that it was given to."""
+        options, left = self.parse_known_args(args, namespace)
+        if left:
+            problem = "unknown option" if left[0].startswith("-") else "one argument too many"
+            options.parser.error(f"{left[0]!r}: {problem}")
+        return options
 
     def format_help(self) -> str:
         """Begin with what must be given; the options follow with what they mean."""

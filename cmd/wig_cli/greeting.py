@@ -70,10 +70,11 @@ class Greeting:
     def _next(self) -> list[str]:
         if not self.interfaces:
             return [_line("", "wig interface create wg0 --address 10.8.0.1/16")]
-        name = self.interfaces[0]["name"]
+        create = f"  wig peer create {self.interfaces[0]['name']}"
+        where = "" if self.endpoint else " --endpoint HOST"
         return [
-            f"  wig peer create {name} --name alice --config-out alice.conf",
-            f"  wig peer create {name} --name phone --qr",
+            f"{create} --name alice --config-out alice.conf{where}",
+            f"{create} --name phone --qr{where}",
             "  wig status",
         ]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from wig import errors, keys
+from wig.addresses import parse_range
 
 S = TypeVar("S", bound=keys.Secret)
 
@@ -56,6 +57,16 @@ def moment(text: str) -> datetime | None:
 def address(text: str) -> str | None:
     """Return an address as it is given, or None for `none`."""
     return None if text == NONE else text
+
+
+def networks(text: str) -> str:
+    """Return a list of networks as it is given."""
+    for one in split([text]):
+        try:
+            parse_range(one, "networks")
+        except errors.Invalid as error:
+            raise argparse.ArgumentTypeError(_rule(error)) from None
+    return text
 
 
 def private_key_file(path: str) -> keys.PrivateKey:

@@ -199,6 +199,7 @@ def _add_connection(parser: argparse.ArgumentParser) -> None:
         help="only what is for the VPN's own addresses",
     )  # fmt: skip
     tunnel.add_argument(
-        "--allowed-ips", dest="allowed", metavar="LIST", help="only what is for these networks"
-    )
+        "--allowed-ips", dest="allowed", type=inputs.networks, metavar="LIST",
+        help="only what is for these networks",
+    )  # fmt: skip
     parser.add_argument("--qr", action="store_true", help="print it as a QR code for a phone")

@@ -35,8 +35,9 @@ def configuration(
     """
     lines = [f"# {_label(peer)}, interface {interface['name']}", "[Interface]"]
     lines.append(f"PrivateKey = {private_key}" if private_key else _NO_KEY)
-    addresses = [_own(peer["ip"], 32), _own(peer["ip6"], 128)]
-    lines.append("Address = " + ", ".join(filter(None, addresses)))
+    addresses = [one for one in (_own(peer["ip"], 32), _own(peer["ip6"], 128)) if one]
+    if addresses:  # wg-quick refuses an empty list
+        lines.append("Address = " + ", ".join(addresses))
     if interface["dns"]:
         lines.append("DNS = " + ", ".join(interface["dns"]))
     if interface["mtu"] != MTU_DEFAULT:

@@ -33,7 +33,6 @@ class Setting(NamedTuple):
     metavar: str = "TEXT"
     kind: Callable[[str], Any] = str
     choices: tuple[str, ...] | None = None
-    secret_path: bool = False
     many: bool = False
     """Repeatable as a flag, with commas in the variable, a list in TOML."""
 
@@ -71,12 +70,13 @@ def _count(text: str) -> int:
 
 
 _ENDPOINT = re.compile(
-    r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*"
+    r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:([0-9]{1,5}))?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*"
 )
 
 
 def _endpoint(text: str) -> str:
-    if not _ENDPOINT.fullmatch(text):
+    match = _ENDPOINT.fullmatch(text)
+    if not match or (match[3] and not 0 < int(match[3]) <= 65535):
         raise ValueError(text)
     return text
 

@@ -64,6 +64,13 @@ def test_a_guess_is_called_one():
     )
 
 
+def test_what_to_type_next_works_without_an_endpoint():
+    """Where nothing can be guessed, the commands that need it say so."""
+    text = greeting(endpoint=None, guessed=True).screen()
+
+    assert "--name phone --qr --endpoint HOST\n" in text
+
+
 def test_what_is_behind_or_in_trouble_is_shown():
     """Being up with a problem is not the same as being up."""
     node = {"name": "local", "role": "gateway", "lag_entries": 7, "problems": ["wg0: port in use"]}

@@ -48,6 +48,11 @@ def test_a_range_gives_the_client_its_first_address():
     assert "Address = 10.0.0.8/32\n" in text
 
 
+def test_a_peer_without_addresses_has_no_empty_list():
+    """wg-quick refuses `Address =`."""
+    assert "Address" not in quick.configuration(PEER | {"ip": None, "ip6": None}, INTERFACE, HERE)
+
+
 @pytest.mark.parametrize(
     ("given", "endpoint"),
     [

@@ -14,7 +14,8 @@ WRONG = [
     pytest.param(["nonsense"], "'nonsense'", id="unknown command"),
     pytest.param(["peer", "nonsense"], "'nonsense'", id="unknown verb"),
     pytest.param(["peer", "create"], "INTERFACE: needed", id="missing argument"),
-    pytest.param(["peer", "list", "--colour"], "--colour", id="unknown option"),
+    pytest.param(["peer", "list", "--colour"], "'--colour': unknown option", id="unknown option"),
+    pytest.param(["peer", "list", "wg0"], "'wg0': one argument too many", id="one too many"),
     pytest.param(["peer", "list", "--int", "wg0"], "--int", id="no abbreviations"),
     pytest.param(
         ["interface", "create", "wg0", "--port", "high", "--address", "10.0.0.1/24"],
@@ -47,6 +48,14 @@ WRONG = [
     pytest.param(
         ["peer", "create", "wg0", "--public-key", KEY, "--preshared-key", "--request", "r1"],
         "--request: needs keys from files", id="a repeat with another preshared key",
+    ),
+    pytest.param(
+        ["peer", "create", "wg0", "--allowed-ips", "10.0.0.0/8,home"],
+        "--allowed-ips: 'home' is not an IP address", id="allowed IPs",
+    ),
+    pytest.param(
+        ["peer", "create", "wg0", "--endpoint", "192.0.2.1:70000"],
+        "--endpoint: '192.0.2.1:70000' is not a host name or address", id="port of an endpoint",
     ),
     pytest.param(["peer", "list", "--output", "xml"], "--output: 'xml' is not one of", id="output"),
     pytest.param(["status", "--timeout", "0"], "--timeout: '0' is not", id="time-out of 0"),
@@ -92,6 +101,13 @@ def test_usage_error_in_json_is_one_object(capsys):
             "hint": "wig peer create --help",
         }
     }
+
+
+def test_the_hint_names_the_command_that_was_meant(capsys):
+    """The help of the whole program would not say what is wrong."""
+    main(["peer", "create", "wg0", "alice"])
+
+    assert capsys.readouterr().err.splitlines()[1] == "hint: wig peer create --help"
 
 
 def every_command():
