@@ -77,7 +77,14 @@ class Client:
         timeout_s: float = TIMEOUT_S,
     ) -> Reply:
         """Ask one node something."""
-        return await self._query(subjects.node(node, self._identity, verb), body, timeout_s)
+        try:
+            return await self._query(subjects.node(node, self._identity, verb), body, timeout_s)
+        except NoResponders as error:
+            raise NoResponders(
+                f"node: {errors.quoted(node)} does not answer",
+                field="node",
+                hint="`wig status` shows who does",
+            ) from error
 
     async def _query(self, subject: str, body: dict[str, Any] | None, timeout_s: float) -> Reply:
         try:

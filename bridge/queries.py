@@ -73,9 +73,9 @@ def _interface(reader: Reader, wanted: ShowInterface) -> dict[str, Any]:
     found = reader.interface(wanted.name)
     if found is None:
         raise errors.NotFound(
-            f"name: {errors.quoted(wanted.name)} is no interface",
+            f"name: {errors.quoted(wanted.name)} is not an interface",
             field="name",
-            hint="see `wig interface list`",
+            hint="`wig interface list` shows them",
         )
     return {"interface": found if wanted.secrets else results.public(found)}
 
@@ -84,9 +84,9 @@ def _peer(reader: Reader, wanted: ShowPeer) -> dict[str, Any]:
     found = reader.peer(wanted.public_key)
     if found is None:
         raise errors.NotFound(
-            f"public_key: {errors.quoted(wanted.public_key)} is no peer",
+            f"public_key: {errors.quoted(wanted.public_key)} is not a peer",
             field="public_key",
-            hint="see `wig peer list`",
+            hint="`wig peer list` shows them",
         )
     return {"peer": found if wanted.secrets else results.public(found)}
 
@@ -95,7 +95,9 @@ def _peers(reader: Reader, wanted: ListPeers) -> dict[str, Any]:
     limit = _limit(wanted.limit)
     if wanted.interface is not None and reader.interface(wanted.interface) is None:
         raise errors.NotFound(
-            f"interface: {errors.quoted(wanted.interface)} is no interface", field="interface"
+            f"interface: {errors.quoted(wanted.interface)} is not an interface",
+            field="interface",
+            hint="`wig interface list` shows them",
         )
     found = reader.peers(wanted.after, limit, wanted.interface)
     peers = found if wanted.secrets else [results.public(one) for one in found]

@@ -309,7 +309,9 @@ def _refuse_shared(view: View, interface: Interface) -> None:
     for other in view.interfaces():
         if other.name != interface.name and other.port == interface.port:
             raise Conflict(
-                f"port: '{interface.port}' is the port of interface {other.name}", field="port"
+                f"port: '{interface.port}' is the port of interface {other.name}",
+                field="port",
+                hint="each interface listens on a port of its own",
             )
     owner = view.interface_of_key(interface.public_key)
     if owner is not None and owner.name != interface.name:

@@ -135,7 +135,13 @@ async def _connection(
     session: "Session", options: argparse.Namespace
 ) -> tuple[dict[str, Any], quick.Connection]:
     """Return the interface and how its clients reach it."""
-    found = await session.query("interface.show", {"name": options.interface, "secrets": False})
+    try:
+        found = await session.query("interface.show", {"name": options.interface, "secrets": False})
+    except errors.NotFound as error:
+        raise errors.NotFound(
+            f"interface: {errors.quoted(options.interface)} is not an interface",
+            field="interface", hint=error.hint,
+        ) from error  # fmt: skip
     interface = objects.complete("interface", found["interface"])
     return interface, quick.Connection(options.endpoint, _allowed(options.allowed, interface))
 
@@ -244,7 +250,7 @@ async def run_update(session: "Session", options: argparse.Namespace) -> None:
     if output.is_json(options):
         output.document(result)
         return
-    output.note(f"{'unchanged' if result['unchanged'] else 'updated'}: {options.public_key}")
+    output.note(f"{'unchanged' if result['unchanged'] else 'updated'}: peer {options.public_key}")
     output.fields(result["peer"], FIELDS)
 
 

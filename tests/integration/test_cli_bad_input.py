@@ -21,6 +21,8 @@ def up(tmp_path_factory):
             ("interface", "create", "tiny", "--address", "10.9.0.1/30", "--port", "51821"),
             ("peer", "create", "wg0", "--public-key", key("there"), "--ip", "10.0.0.77"),
             ("peer", "create", "tiny", "--public-key", key("only")),
+            ("interface", "create", "gone", "--address", "10.8.0.1/24", "--port", "51822"),
+            ("interface", "delete", "gone"),
         ):
             done = running.wig(*words)
             assert done.code == 0, done.err
@@ -72,7 +74,17 @@ BAD = [
     (
         "unknown interface",
         ["peer", "create", "wg7", "--public-key", key("new")],
-        "interface: 'wg7'",
+        "interface: 'wg7' is not an interface",
+    ),
+    (
+        "unknown interface, with a configuration",
+        ["peer", "create", "wg7", "--endpoint", "x"],
+        "interface: 'wg7' is not an interface",
+    ),
+    (
+        "deleted interface",
+        ["peer", "create", "gone", "--public-key", key("new")],
+        "interface: 'gone' is not an interface",
     ),
     ("port 0", interface(port="0"), "port: '0'"),
     ("port 70000", interface(port="70000"), "port: '70000'"),
@@ -156,6 +168,14 @@ def test_no_server_is_exit_code_3(tmp_path):
     assert done.code == 3
     assert done.err.startswith("wig: server: nats://127.0.0.1:1 cannot be reached")
     assert "\nhint: " in done.err
+
+
+def test_a_node_that_is_not_there_is_named(up):
+    """It is not the primary that does not answer."""
+    done = up.wig("peer", "list", "--node", "nowhere", "--timeout", "1")
+
+    assert done.code == 3
+    assert done.err.startswith("wig: node: 'nowhere' does not answer\nhint: ")
 
 
 def test_a_missing_token_file_is_named(tmp_path):
