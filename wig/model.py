@@ -10,6 +10,7 @@ set when the op is applied (`ops.stamped`).
 from wig import keys
 from wig.codec import Time, Value
 
+PORT_DEFAULT = 51820  # what wg(8) and every client show as the usual port
 MTU_DEFAULT = 1420  # wg-quick(8): 1500 less the overhead over IPv6 and an outer 20 bytes
 NAME_BYTES_MAX = 15  # IFNAMSIZ - 1, Linux, include/uapi/linux/if.h
 

@@ -7,13 +7,12 @@ from msgspec import UNSET
 
 from wig import errors
 from wig.commands import CreateInterface, DeleteInterface, UpdateInterface
-from wig.model import MTU_DEFAULT
+from wig.model import MTU_DEFAULT, PORT_DEFAULT
 from wig_cli import arguments, inputs, new_keys, objects, output
 
 if TYPE_CHECKING:
     from wig_cli.remote import Session
 
-PORT_DEFAULT = 51820  # what wg(8) and every client show as the usual port
 DELETE_S_MAX = 600.0  # a million peers are a million entries
 COLUMNS = ("name", "port", "addresses", "dns", "description")
 FIELDS = (
@@ -156,7 +155,8 @@ def _report(options: argparse.Namespace, result: dict[str, Any], done: str) -> N
     if output.is_json(options):
         output.document(result)
         return
-    output.note(f"{'unchanged' if result['unchanged'] else done}: {result['interface']['name']}")
+    state = "unchanged" if result["unchanged"] else done
+    output.note(f"{state}: interface {result['interface']['name']}")
     output.fields(result["interface"], FIELDS)
 
 

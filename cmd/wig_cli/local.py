@@ -27,6 +27,7 @@ from bridge.server import NatsServer, ServerOptions
 from bridge.supervisor import Service
 from wig import commands, errors
 from wig.linux import gateway as linux
+from wig.model import PORT_DEFAULT
 from wig_cli import files, greeting, inputs, new_keys, private_files, settings, surroundings
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,6 @@ NODE = "primary"
 GATEWAY = "local"
 ADMIN = "admin"
 LOCAL_ADMIN = "local-admin"
-PORT_FIRST = 51820  # what wg(8) and every client show as the usual port
 ENTROPY_BYTES = 64
 SETTLE_S_MAX = 10.0  # for the gateway's first snapshot; the greeting then says what is behind
 SETTLE_CHECK_S = 0.05
@@ -54,7 +54,7 @@ class Wanted:
         """Return the command, with everything chosen."""
         return commands.CreateInterface(
             name=self.name or surroundings.free_interface_name(),
-            port=self.port or surroundings.free_port(PORT_FIRST),
+            port=self.port or surroundings.free_port(PORT_DEFAULT),
             private_key=new_keys.private_key(),
             addresses=self.addresses or surroundings.free_addresses(os.urandom(ENTROPY_BYTES)),
             dns=self.dns,

@@ -12,7 +12,6 @@ from itertools import count
 from pathlib import Path
 
 POOL_LENGTH = 16  # 65,533 peers, which is what one wireguard-go takes
-POOL_ATTEMPTS = 100
 ELSEWHERE = ("192.0.2.1", "2001:db8::1")  # RFC 5737 and 3849: routed by default, never reached
 DISCARD_PORT = 9
 

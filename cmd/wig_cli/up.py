@@ -8,9 +8,8 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+from wig.model import PORT_DEFAULT
 from wig_cli import arguments, forever, inputs, nodes, settings
-
-PORT_DEFAULT = 51820  # what wg(8) and every client show as the usual port
 
 
 def up(parser: argparse.ArgumentParser) -> None:
