@@ -92,3 +92,32 @@ async def test_a_follower_follows_a_follower_on_another_leaf(sites, hub, tmp_pat
             await reached(one, hub, 30)
         nodes = (await hub.client.query("node.status")).ok["nodes"]
         assert [node["name"] for node in nodes] == ["hub", "paris", "lisbon"]
+
+
+async def test_a_host_reboots_while_the_rest_of_the_world_is_gone(sites, hub, tmp_path):
+    """Leaf, follower and gateway begin again from what is on its disk, within five seconds."""
+    leaf = await sites.leaf("paris", "paris")
+    async with follower(leaf, tmp_path / "paris.db", "paris") as paris:
+        await reached(paris, hub, 20)
+        kept = published(paris)
+    await sites.wires["paris"].cut()
+    await leaf.kill()
+    sink = StateSink()
+    began = time.monotonic()
+
+    await leaf.start()
+    async with (
+        follower(leaf, tmp_path / "paris.db", "paris") as paris,
+        downstream(leaf, sink, "gw1", upstream="paris"),
+    ):
+        await eventually(lambda: sink.where == kept, "the gateway to have everything", 5)
+        took_s = time.monotonic() - began
+        print(f"rebooted alone: the gateway had everything after {took_s:.2f} s")
+        assert took_s < 5
+        assert sink.state.peer_count("wg0") == 10
+
+        await hub.peer()
+        sites.wires["paris"].join()
+        await converged(sink, hub, 20)
+        await reached(paris, hub)
+    assert sink.loads == 1
