@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 ROLES = ("gateway", "follower")  # one report of each is kept per identity
 EVERY_S = 2.0
 GAP_S = 0.1  # at most ten per second
+GONE_S = 5.0  # somebody who reports twice in that time is there
 ALIVE_S = 0.5  # in which a process that is alive answers; a leaf across the ocean needs half
 
 
@@ -130,9 +131,17 @@ class Reports:
             logger.warning("report refused", extra={"from": parsed[1], "error": "unknown role"})
             return
         now = asyncio.get_running_loop().time()
+        self._forget(report, now - GONE_S)
         self._known[parsed[1], report.role] = Known(parsed[1], report, now)
         for future in self._awaited.get((parsed[1], report.instance), ()):
             if not future.done():
                 future.set_result(None)
         for callback in self._on_change:
             callback()
+
+    def _forget(self, report: wire.Report, before: float) -> None:
+        """Forget what the same node said under another identity: it has got a new token."""
+        for key, known in list(self._known.items()):
+            same = (known.report.node, known.report.role) == (report.node, report.role)
+            if same and known.heard_at < before:
+                del self._known[key]

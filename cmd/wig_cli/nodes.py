@@ -4,6 +4,7 @@ Loaded by `main` when one of them is called: flags to values; what they do is in
 """
 
 import argparse
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -135,14 +136,14 @@ def run_datastore(options: argparse.Namespace) -> int:
 
 
 def _auth(options: argparse.Namespace) -> Any:
-    """Return how to answer logins, or None; without a token, it comes with the server's own."""
+    """Return how to answer logins, or None; who does comes with the server's own credentials."""
     certificates = import_module("wig.access").parse_certificates(options.tls_role or ())
     if not options.server_keys:
         return None
     directory = Path(options.server_keys)
     server_keys = import_module("bridge.server_keys")
     found = server_keys.read(directory)
-    options.token_file = options.token_file or str(directory / server_keys.BUS_FILE)
+    options.token_file = str(directory / server_keys.BUS_FILE)
     return import_module("bridge.auth").AuthOptions(keys=found, certificates=certificates)
 
 
@@ -170,6 +171,16 @@ def run_gateway(options: argparse.Namespace) -> int:
 
 
 def _bus(options: argparse.Namespace, name: str) -> Any:
-    """Return how a node comes to the bus: as itself, unless it is told who to be."""
-    options.identity = options.identity or name
-    return import_module("wig_cli.remote").bus_options(options, name=f"wig {name}")
+    """Return how a node comes to the bus.
+
+    As who its token says, for that is what it may be; as itself, with credentials that are
+    nobody's in particular; or as it is told.
+    """
+    remote = import_module("wig_cli.remote")
+    bus = remote.bus_options(options, name=f"wig {name}")
+    proven = bus.user or bus.certificate
+    if not options.identity and (
+        not proven or bus.user in import_module("wig.access").STATIC_USERS
+    ):
+        return replace(bus, identity=name)
+    return bus

@@ -5,6 +5,8 @@ Loaded by `invoke` for the commands that need it: it brings asyncio and nats-py.
 
 import argparse
 import sys
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from msgspec import to_builtins  # noqa: E402
 from bridge import client, credentials  # noqa: E402
 from bridge.options import Options  # noqa: E402
 from bridge.wire import Reply  # noqa: E402
+from wig import access, errors  # noqa: E402
 from wig.commands import AnyCommand  # noqa: E402
 from wig_cli import waiting  # noqa: E402
 
@@ -74,7 +77,7 @@ def bus_options(options: argparse.Namespace, *, name: str = "wig") -> Options:
     """Return how to come to the bus; raises `Unusable` if the token cannot be read."""
     token = credentials.read(Path(options.token_file)) if options.token_file else None
     return Options(
-        identity=options.identity or (token.id if token else IDENTITY_DEFAULT),
+        identity=options.identity or (token.id if token else _identity(options)),
         server=options.server,
         user=token.id if token else None,
         password=token.secret if token else "",
@@ -83,6 +86,15 @@ def bus_options(options: argparse.Namespace, *, name: str = "wig") -> Options:
         key=_path(options.tls_key),
         name=name,
     )
+
+
+def _identity(options: argparse.Namespace) -> str:
+    """Return who one is without a token: who the hub takes the certificate for."""
+    if options.tls_cert:
+        name = import_module("bridge.certificates").common_name(Path(options.tls_cert))
+        with suppress(errors.Invalid):
+            return access.parse_identity(access.CERTIFICATE_PREFIX + name, "tls_cert")
+    return IDENTITY_DEFAULT
 
 
 def _path(text: str | None) -> Path | None:

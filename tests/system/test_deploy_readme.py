@@ -1,0 +1,154 @@
+"""deploy/README.md, followed literally on a hub and two gateway hosts."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.eventually import eventually_sync
+from tests.lab.internet import Internet
+from tests.lab.need import need
+
+README = Path(__file__).parents[2] / "deploy" / "README.md"
+STAYS = ("nats-server -c", "wig datastore", "wig gateway")
+SHOW = ("interface", "show", "wg0", "--secrets", "--output", "json")
+SETTLE_S_MAX = 20.0
+HERE = f"export PATH={Path(sys.executable).parent}:$PATH\n"
+
+
+def blocks(section):
+    """Return what is typed in a section, block by block."""
+    text = README.read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
+    found = re.findall(r"(?:^    .*\n)+", text, re.MULTILINE)
+    return [re.sub(r"^    ", "", block, flags=re.MULTILINE) for block in found]
+
+
+class Site:
+    """A host on which somebody follows the instructions."""
+
+    def __init__(self, host, hub_ip):
+        self.host = host
+        self._running = {}
+        host.run("mount", "-t", "tmpfs", "tmpfs", "/var/lib")
+        host.run("sh", "-c", f"echo {hub_ip} hub.example.org >> /etc/hosts")
+        host.run("mkdir", "-p", "-m", "700", "/etc/wig/tls")
+
+    def type(self, block):
+        """Run a block: what ends is waited for, what stays replaces what ran before."""
+        batch = []
+        for line in block.splitlines():
+            if line.startswith(STAYS):
+                self._end(batch)
+                self._start(line)
+            else:
+                batch.append(line)
+        self._end(batch)
+
+    def _end(self, batch):
+        if batch:
+            self.host.run("bash", "-exc", HERE + "\n".join(batch))
+            batch.clear()
+
+    def _start(self, line):
+        kind = " ".join(line.split()[:2])
+        if kind in self._running:
+            self._running[kind].stop()
+        words = f"{HERE}exec {line} 2>> /run/{kind.replace(' ', '-')}.log"
+        self._running[kind] = self.host.spawn("bash", "-c", words)
+
+    def give(self, other, *paths):
+        """Copy files to the same places on another host."""
+        for path in paths:
+            other.host.run("sh", "-c", f"umask 077; cat > {path}", stdin=self.host.out("cat", path))
+
+    def wig(self, *words):
+        return self.host.run("bash", "-c", HERE + " ".join(("wig", *words)), check=False)
+
+    def shown(self):
+        """Return everything that others than root can read, or that a log or a process shows."""
+        return self.host.out(
+            "sh", "-c",
+            "cat /run/*.log /proc/[0-9]*/cmdline;"
+            " find /etc/wig /var/lib /run -xdev -type f -perm -o+r -exec cat {} +",
+        )  # fmt: skip
+
+    def secrets(self):
+        """Return the secrets of this host."""
+        text = self.host.out("sh", "-c", "find /etc/wig -name '*.json' -exec cat {} +")
+        return set(re.findall(r'"(?:secret|issuer|callout|system)":"([^"]+)"', text))
+
+    def log(self):
+        return self.host.run("sh", "-c", "cat /run/*.log", check=False).stdout
+
+
+@pytest.fixture
+def sites():
+    """A hub, and a host for each kind of gateway."""
+    need()
+    with Internet() as net:
+        hub = net.host("hub")
+        yield tuple(Site(one, hub.ip) for one in (hub, net.host("gw1"), net.host("gw2")))
+
+
+def shows(hub, name):
+    """Wait until the hub sees a gateway at the head, and its device is there."""
+
+    def check():
+        done = hub.wig("status")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert name in done.stdout, done.stdout + hub.log()
+        return True
+
+    eventually_sync(check, f"{name} in the status", SETTLE_S_MAX)
+
+
+def up(hub):
+    """Wait until the primary answers."""
+
+    def check():
+        done = hub.wig("interface", "list")
+        assert done.returncode == 0, done.stderr + hub.log()
+        return True
+
+    eventually_sync(check, "the primary", SETTLE_S_MAX)
+
+
+def test_every_command_of_the_instructions_works(sites):
+    """A hub with TLS and tokens, gateways with each proof, rotation; no secret shows."""
+    hub, one, two = sites
+    for block in (*blocks("An authority"), *blocks("The hub")):
+        if block.startswith("wig status"):
+            up(hub)
+        hub.type(block)
+    token, there = blocks("A gateway host")
+    hub.type(token)
+    hub.give(one, "/etc/wig/gw1.json", "/etc/wig/tls/ca.pem")
+    one.type(there)
+    shows(hub, "gw1")
+    eventually_sync(lambda: one.host.run("wg", "show", "wg0", check=False).returncode == 0, "wg0")
+
+    new, there, old, certificate = blocks("Rotation")
+    hub.type(new)
+    hub.give(one, "/etc/wig/gw1-b.json")
+    one.type(there)
+    shows(hub, "gw1")
+    hub.type(old)
+    hub.type(certificate)
+    shows(hub, "gw1")
+
+    config, primary, certificate, there = blocks("A gateway host with a certificate")
+    hub.type(config)
+    hub.type(primary)
+    up(hub)
+    hub.type(certificate)
+    hub.give(two, *(f"/etc/wig/tls/{name}" for name in ("gw2.pem", "gw2.key", "ca.pem")))
+    two.type(there)
+    shows(hub, "gw2")
+    assert two.host.run("wg", "show", "wg0").returncode == 0
+    secrets = {secret for site in sites for secret in site.secrets()}
+    secrets |= set(re.findall(r'"private_key": "([^"]+)"', hub.wig(*SHOW).stdout))
+    assert len(secrets) >= 10
+    shown = "".join(site.shown() for site in sites)
+    assert "wig authority" in shown or "gateway" in shown
+    assert [secret for secret in secrets if secret in shown] == []
