@@ -1,6 +1,7 @@
 """The shape of the source tree, checked like everything else."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -50,3 +51,12 @@ def test_only_the_last_resorts_swallow_every_exception():
     ]
 
     assert broad == []
+
+
+def test_every_core_module_is_in_the_contract():
+    """A new module of the core must not touch the world either."""
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    [contract] = [each for each in tools["importlinter"]["contracts"] if "adapters" in each["name"]]
+    core = {f"wig.{path.stem}" for path in (ROOT / "wig").glob("*.py")} - {"wig.__init__"}
+
+    assert set(contract["source_modules"]) == core
