@@ -1,5 +1,6 @@
 """A stream of pings, and which of them were not answered."""
 
+import os
 import re
 import signal
 import tempfile
@@ -24,8 +25,12 @@ class PingStream:
 
     def answered(self) -> set[int]:
         """Return the numbers of the answers so far."""
-        self._output.seek(0)
-        return {int(number) for number in _ANSWER.findall(self._output.read().decode())}
+        return {int(number) for number in _ANSWER.findall(self._said())}
+
+    def _said(self) -> str:
+        # Not by seeking: ping shares the place in the file, and would write over what is there.
+        descriptor = self._output.fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode()
 
     def settle(self, count: int = 50) -> None:
         """Wait for so many more answers."""
@@ -39,8 +44,7 @@ class PingStream:
         """
         self._ping.stop(signal.SIGINT)
         answered = self.answered()
-        self._output.seek(0)
-        found = _SENT.search(self._output.read().decode())
+        found = _SENT.search(self._said())
         assert found, "ping did not say what it sent"
         self.sent = int(found[1])
         self._output.close()
