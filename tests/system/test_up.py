@@ -36,10 +36,13 @@ def up(gateway, tmp_path):
 
 
 def configuration(up):
-    """Return a new peer's configuration and its public key."""
-    done = up.wig("peer", "create", "wg0", "--name", "alice")
-    assert done.code == 0, done.err
-    return done.out, done.err.split()[-1]
+    """Return what `wig peer config` prints for a new peer, and its public key."""
+    made = up.wig("peer", "create", "wg0", "--name", "alice")
+    assert made.code == 0, made.err
+    public, private = made.err.split()[-1], made.out.split("PrivateKey = ")[1].split()[0]
+    done = up.wig("peer", "config", public, "--private-key-file", "-", stdin=private)
+    assert (done.code, done.out) == (0, made.out)
+    return done.out, public
 
 
 def test_a_client_reaches_the_internet_until_it_is_deleted(internet, gateway, up):
@@ -56,6 +59,7 @@ def test_a_client_reaches_the_internet_until_it_is_deleted(internet, gateway, up
             lambda: tunnel.fetch(web.urls[4], timeout_s=0.5) is None,
             "the tunnel to stop after the peer was deleted", GONE_S_MAX,
         )  # fmt: skip
+        assert tunnel.fetch(web.urls[6], timeout_s=0.5) is None
 
 
 def test_a_restart_is_the_same_vpn_and_loses_nothing(internet, gateway, tmp_path):
