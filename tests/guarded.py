@@ -262,15 +262,17 @@ async def leafs(hub: Guarded) -> int:
 
 
 @asynccontextmanager
-async def gateway(hub: Guarded, options: Options) -> AsyncIterator[replicas.StateSink]:
+async def gateway(
+    hub: Guarded, options: Options, *, upstream: str = NODE, domain: str | None = None
+) -> AsyncIterator[replicas.StateSink]:
     """Follow the primary as a gateway does; yields what it holds."""
     sink, worker = replicas.StateSink(), Worker("sink")
-    me = Me(options.identity, secrets.token_hex(8), "1", "gateway")
+    me = Me(f"{options.identity}-gateway", secrets.token_hex(8), "1", "gateway")
     try:
         async with hub.connected(options) as bus:
             given = FollowerOptions(
-                me=me, upstream="hub", kind="gateway", database=lambda: sink.database,
-                state_digest=sink.state_digest,
+                me=me, upstream=upstream, kind="gateway", domain=domain,
+                database=lambda: sink.database, state_digest=sink.state_digest,
             )  # fmt: skip
             follower = Follower(bus, sink, worker, given)
             async with replicas.running(follower=follower.run):

@@ -42,6 +42,9 @@ def _pull(stream: str, consumer: str) -> tuple[str, ...]:
     return (
         f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}",
         f"$JS.{{domain}}.API.CONSUMER.MSG.NEXT.{stream}.{consumer}",
+        # Asks nothing. With it, nats-server (2.15.1) tells a leaf node that a domain elsewhere is
+        # interested in `$JS.<domain>.API.CONSUMER.>`; the wildcard inside the line above hides it.
+        f"$JS.{{domain}}.API.CONSUMER.{consumer}",
         f"$JS.ACK.{stream}.{consumer}{rest}",
         f"$JS.ACK.*.*.{stream}.{consumer}{rest}",
     )
