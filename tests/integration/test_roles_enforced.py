@@ -18,7 +18,8 @@ def subjects(me):
         # replication, and somebody else's
         f"$JS.API.CONSUMER.MSG.NEXT.{LOG}.{me}", f"$JS.API.CONSUMER.MSG.NEXT.{LOG}.{me}-store",
         f"$JS.hub.API.CONSUMER.MSG.NEXT.{LOG}.{me}", f"$JS.API.CONSUMER.MSG.NEXT.{LOG}.other",
-        f"$JS.hub.API.CONSUMER.{me}", "$JS.hub.API.CONSUMER.other",
+        f"$JS.far.API.CONSUMER.{me}", "$JS.far.API.CONSUMER.other",
+        f"$JS.far.API.CONSUMER.MSG.NEXT.{LOG}.{me}", f"$JS.far.API.STREAM.PURGE.{LOG}",
         f"$JS.hub.API.CONSUMER.MSG.NEXT.{LOG}.other-store",
         f"$JS.ACK.{LOG}.{me}{ACK}", f"$JS.ACK.{LOG}.other{ACK}", f"$JS.ACK.{me}.other{ACK}",
         f"$JS.ACK.{HASHED}.{LOG}.{me}{ACK}", f"$JS.ACK.{HASHED}.{LOG}.other{ACK}",
