@@ -6,21 +6,10 @@ from tests.property.replication_world import HUB, World
 from wig import replica_events as on
 
 
-def calm(world: World, seconds: float = 10.0) -> None:
-    """Let everything happen that happens when nothing is broken."""
-    for step in range(int(seconds * 4)):
-        world.calm_step(0.25, beacons=step % 4 == 0)
-
-
 def grow(world: World, count: int = 1) -> None:
     """Commit some entries."""
     for _ in range(count):
-        world.hub.commit()
-
-
-def restart(world: World) -> None:
-    """Start the primary again; it reconciles."""
-    world.hub.restart(crash_after=99)
+        world.root.commit()
 
 
 @pytest.fixture
@@ -28,14 +17,14 @@ def world() -> World:
     """A tree at rest, with a few entries."""
     one = World()
     grow(one, 4)
-    calm(one)
+    one.calm(10)
     assert one.converged()
     return one
 
 
 def everybody_is_right(world: World) -> bool:
     return all(
-        node.disk is not None and world.truth[node.disk.position] == node.disk.state
+        node.disk is not None and world.promises.truth[node.disk.position] == node.disk.state
         for node in world.downstreams.values()
     )
 
@@ -48,13 +37,12 @@ def follow(world: World, name: str, upstream: str) -> None:
 
 def test_a_proof_that_led_to_a_snapshot_holds_until_it_is_sent(world):
     """The request for the promised snapshot is judged again; that must not begin the wait anew."""
-    backup = world.hub.disk
+    backup = world.root.disk
     grow(world, 3)
-    calm(world)
+    world.calm(10)
 
-    world.restore(backup, with_stream=False)
-    restart(world)
-    calm(world)
+    world.restore(world.root, backup, with_stream=False)
+    world.calm(10)
 
     assert world.converged()
     assert everybody_is_right(world)
@@ -62,36 +50,35 @@ def test_a_proof_that_led_to_a_snapshot_holds_until_it_is_sent(world):
 
 def test_entries_of_a_new_epoch_in_a_followers_stream_are_stamped_with_it(world):
     """Its stream goes on, and its downstream does not know of the epoch when they come."""
-    for key in [key for key in world.streams if key[0] == HUB]:
-        del world.streams[key]
-    restart(world)
+    world.lose_streams(HUB)
+    world.root.doubt()
+    world.settle()
     grow(world, 2)
     for _ in range(40):
         world.tick(0.25)
         for name in (HUB, "mid", "leaf"):
-            world.node(name).publish()
+            world.nodes(name)[0].publish()
         for name in world.downstreams:
             world.give(name, 100)
-            world.node(name).finish()
+            world.downstreams[name].finish()
         while world.messages:
             world.deliver(world.messages.pop(0))
         assert everybody_is_right(world)
 
-    calm(world)
+    world.calm(10)
     assert world.converged()
 
 
 def test_a_copy_of_a_lost_branch_takes_nothing_from_who_is_on_the_right_one(world):
     """Database and stream were rolled back together, so both branches are in one epoch."""
-    backup = world.hub.disk
+    backup = world.root.disk
     follow(world, "gw-mid", HUB)
     grow(world, 3)
-    calm(world)
+    world.calm(10)
     lost = world.downstreams["mid"].disk
-    world.restore(backup, with_stream=True)
-    restart(world)
+    world.restore(world.root, backup, with_stream=True)
     grow(world, 2)
-    calm(world)
+    world.calm(10)
     assert world.converged()
     right = world.downstreams["gw-mid"].floor
 
@@ -100,7 +87,7 @@ def test_a_copy_of_a_lost_branch_takes_nothing_from_who_is_on_the_right_one(worl
     world.beacon(HUB)
     follow(world, "gw-mid", "mid")
 
-    calm(world)  # every load asserts invariant 8
+    world.calm(10)  # every load asserts invariant 8
     assert world.converged()
     assert right == world.downstreams["gw-mid"].floor
 
@@ -108,7 +95,7 @@ def test_a_copy_of_a_lost_branch_takes_nothing_from_who_is_on_the_right_one(worl
 def test_a_node_that_lags_does_not_pull_back_who_comes_from_a_faster_one(world):
     """It says wait until it has caught up, however long that takes."""
     follow(world, "gw-mid", HUB)
-    calm(world)
+    world.calm(10)
 
     def busy_second() -> None:
         """The primary makes more entries than `mid` can apply."""
@@ -116,45 +103,45 @@ def test_a_node_that_lags_does_not_pull_back_who_comes_from_a_faster_one(world):
             world.tick(0.25)
             grow(world, 3)
             for _ in range(3):
-                world.hub.publish()
+                world.root.publish()
             world.beacon(HUB)
             world.give("gw-mid", 10)
             world.give("mid", 1)
             while world.messages:
                 world.deliver(world.messages.pop(0))
-                world.node("gw-mid").finish()
-            world.node("mid").finish()
+                world.downstreams["gw-mid"].finish()
+            world.downstreams["mid"].finish()
 
     busy_second()
-    assert world.downstreams["gw-mid"].floor == world.hub.disk.position
-    assert world.node("mid").confirmed()
+    assert world.downstreams["gw-mid"].floor == world.root.disk.position
+    assert world.downstreams["mid"].confirmed()
     follow(world, "gw-mid", "mid")
     for _ in range(3):
         busy_second()  # every load asserts invariant 8
 
-    calm(world)
+    world.calm(10)
     assert world.converged()
 
 
 def test_what_the_root_said_before_a_downstream_came_proves_nothing(world):
     """The downstream has an entry that this node has not even heard of yet."""
     follow(world, "gw-mid", HUB)
-    calm(world)
+    world.calm(10)
     grow(world)
-    world.hub.publish()
+    world.root.publish()
     world.give("gw-mid", 1)
     world.deliver(world.messages.pop(0))
-    world.node("gw-mid").finish()
+    world.downstreams["gw-mid"].finish()
     ahead = world.downstreams["gw-mid"].floor
-    assert ahead == world.hub.disk.position
+    assert ahead == world.root.disk.position
 
     follow(world, "gw-mid", "mid")
     while world.messages:
         world.deliver(world.messages.pop(0))
-        world.node("gw-mid").finish()
+        world.downstreams["gw-mid"].finish()
 
     assert world.downstreams["gw-mid"].floor == ahead
-    calm(world)
+    world.calm(10)
     assert world.converged()
 
 
@@ -172,10 +159,10 @@ def test_with_everything_above_dead_a_device_does_not_lose_a_single_peer(world):
             message = world.messages.pop(0)
             if message.to != HUB:
                 world.deliver(message)
-            world.node("gw-mid").finish()
+            world.downstreams["gw-mid"].finish()
 
     assert world.downstreams["gw-mid"].floor == kept
-    calm(world, 20.0)
+    world.calm(20)
     assert world.converged()
 
 
@@ -187,6 +174,6 @@ def test_a_disturbed_replica_is_back_within_seconds(world):
     for node in world.downstreams.values():
         node.feed(on.Connected())
 
-    calm(world, 3.0)
+    world.calm(3)
 
     assert world.converged()

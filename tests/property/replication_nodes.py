@@ -1,0 +1,319 @@
+"""The nodes of the simulated world: the real state machines, each with a disk.
+
+A step is one call of a state machine and what it asks for; a node can die between any two.
+"""
+
+import itertools
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tests.property.replication_disk import Consumer, Disk, Message, Published, Stream
+from wig import errors, log, owner, primacy, replication
+from wig import replica_events as on
+from wig.log import Position, Record
+from wig.primacy import Announcement
+from wig.replication import Beacon, Continue, Root, Serving, Snapshot
+from wig.snapshot import Header
+
+if TYPE_CHECKING:
+    from tests.property.replication_world import World
+
+DATABASE = "db"
+
+
+class Node:
+    """What primary and follower have in common: a stream of their own, and they are followed."""
+
+    follows = True
+
+    def __init__(self, world: "World", name: str, disk: Disk | None) -> None:
+        self.world = world
+        self.name = name
+        self.disk = disk
+        self.running = True
+        self.frozen = False
+        self.start()
+
+    def start(self) -> None:
+        """Begin with what the disk has."""
+        self.instance = self.world.fresh("i")
+        self.counter = itertools.count(1)
+        self.claims: dict[str, tuple[Position | None, float]] = {}
+        self.owner = owner.Owner(self.instance, follows=self.follows)
+        self.todo: deque[owner.Action] = deque()
+        self.replaced = False
+        """Whether a snapshot was loaded since the stream was last looked at."""
+        self.after: int | None = None
+        """The last entry in the stream; None: it is not known to be ours."""
+        self.published: Position | None = None
+        self.heads: deque[Position] = deque()
+        if self.disk is not None:
+            strangers = self.strangers()
+            self.take(owner.Opened(self.disk.generation, self.log(), strangers))
+
+    @property
+    def active(self) -> bool:
+        return self.running and not self.frozen
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.name, self.disk.generation if self.disk else ""
+
+    def stream(self) -> Stream | None:
+        return self.world.streams.get(self.key)
+
+    def strangers(self) -> bool:
+        return any(key[0] == self.name and key != self.key for key in self.world.streams)
+
+    def log(self) -> owner.Log:
+        assert self.disk is not None
+        return owner.Log(self.disk.base, self.disk.head)
+
+    # The own stream.
+
+    def take(self, event: owner.Event) -> None:
+        self.todo.extend(self.owner.handle(event))
+
+    def doubt(self) -> None:
+        """Look at the stream before anything more is published."""
+        if self.after is not None:
+            self.after = None
+            self.take(owner.Doubted())
+
+    def publish(self, *, late: bool = False, answered: bool = True) -> None:
+        """Do one step of getting hold of the stream, or publish one entry.
+
+        The entry may be late, so that others overtake it, or its acknowledgement may be lost.
+        """
+        if not self.active or self.disk is None:
+            return
+        if self.todo:
+            self.perform(self.todo.popleft())
+        elif self.after is None:
+            self.replaced = False
+            self.take(owner.Replaced())
+        elif self.after < self.disk.head:
+            self.send(self.after, late=late, answered=answered)
+
+    def send(self, after: int, *, late: bool, answered: bool) -> None:
+        assert self.disk is not None
+        record = self.disk.records[after]
+        before = bytes.fromhex(self.disk.digest_at(after) or "")
+        epoch = log.epoch_at(self.disk.lineage, record.seq)
+        entry = Published(self.key, self.instance, record, before, epoch)
+        if late:
+            self.world.late.append(entry)
+        taken = not late and self.world.take(entry)
+        if taken and answered:
+            self.accepted(record.seq)
+        else:
+            self.doubt()
+
+    def accepted(self, seq: int) -> None:
+        """Note that the stream has everything up to `seq`."""
+        self.after = seq
+        while self.heads and self.heads[0].seq <= seq:
+            self.published = self.heads.popleft()
+
+    def grown(self) -> None:
+        """Note that the disk has more."""
+        assert self.disk is not None
+        self.heads.append(self.disk.position)
+        if self.after is not None:
+            self.accepted(self.after)
+
+    def perform(self, action: owner.Action) -> None:
+        assert self.disk is not None
+        match action:
+            case owner.Claim() | owner.Look():
+                self.take(self.looked(claim=isinstance(action, owner.Claim)))
+            case owner.Compare(seq):
+                stream = self.stream()
+                theirs, mine = stream.get(seq) if stream else None, self.disk.digest_at(seq)
+                same = theirs.digest.hex() == mine if theirs and mine else None
+                self.take(owner.Compared(seq, same))
+            case owner.Begin():
+                self.begin(action)
+            case owner.Retire():
+                for key in [it for it in self.world.streams if it[0] == self.name]:
+                    if key != self.key:
+                        del self.world.streams[key]
+            case owner.Publish(after):
+                if not self.replaced:
+                    self.heads = deque([self.disk.position])
+                    self.accepted(after)
+            case owner.Stop(reason):
+                self.stop(reason)
+
+    def looked(self, *, claim: bool) -> owner.Event:
+        stream = self.stream()
+        if stream is None:
+            return owner.Gone(self.log(), self.strangers())
+        displaced = stream.claim(self.instance) if claim else ""
+        return owner.Found(stream.owner, displaced, stream.first, stream.last, self.log())
+
+    def begin(self, action: owner.Begin) -> None:
+        assert self.disk is not None
+        assert not action.mint, "a follower never begins an epoch"
+        self.disk = replace(self.disk, generation=self.world.fresh("g"))
+        self.world.streams[self.key] = Stream(self.instance, action.first)
+        self.take(owner.Begun(action.first))
+
+    def stop(self, reason: str) -> None:
+        raise AssertionError(f"nobody else owns the stream of {self.name}: {reason}")
+
+    # Those that follow.
+
+    def root(self) -> Root | None:
+        raise NotImplementedError
+
+    def confirmed(self) -> bool:
+        raise NotImplementedError
+
+    def serving(self) -> Serving | None:
+        stream = self.stream()
+        if self.disk is None or stream is None or self.published is None:
+            return None
+        return Serving(
+            node=self.name,
+            database=DATABASE,
+            position=self.published,
+            state_digest=self.world.promises.state_digest(self.published),
+            lineage=self.disk.lineage,
+            oldest=stream.first,
+            root=self.root(),
+            confirmed=self.confirmed(),
+        )
+
+    def beacon(self) -> Beacon:
+        serving = self.serving()
+        return Beacon(
+            node=self.name,
+            instance=self.instance,
+            counter=next(self.counter),
+            version="1",
+            role="",
+            position=serving.position if serving else None,
+            state_digest=serving.state_digest if serving else "",
+            root=serving.root if serving else None,
+        )
+
+    def asked(self, message: Message) -> None:
+        """Answer an Attach or a Fetch."""
+        request, world, who = message.request, self.world, message.sender
+        assert request is not None
+        if self.stream() is None:
+            self.doubt()
+        claim = request.position
+        digest = self.disk.digest_at(claim.seq) if self.disk and claim else None
+        before, since = self.claims.get(who, (None, world.now))
+        since = since if before == claim else world.now
+        self.claims[who] = claim, since
+        serving = self.serving()
+        answer = replication.answer(request, serving, digest, world.now - since)
+        world.promises.check_answer(self, request, answer)
+        stream = self.stream()
+        event: on.Event = on.Answered(message.attempt, answer)
+        if isinstance(answer, Continue):
+            del self.claims[who]
+            if stream and not message.fetch:
+                begin = max(stream.first, min(answer.start, stream.last + 1))
+                world.consumers[who] = Consumer(stream, self.key, message.attempt, begin)
+        if message.fetch and isinstance(answer, Snapshot):
+            event = on.Offered(message.attempt, self.header())
+        elif message.fetch:
+            event = on.Broken(message.attempt, errors.Unavailable("no snapshot"))
+        world.send(Message(self.name, who, event, contents=self.disk))
+
+    def header(self) -> Header:
+        assert self.disk is not None
+        return Header(
+            database=DATABASE,
+            position=self.disk.position,
+            lineage=self.disk.lineage,
+            state_digest="",
+            objects=0,
+        )
+
+
+class Primary(Node):
+    """A writer."""
+
+    follows = False
+    disk: Disk
+
+    def __str__(self) -> str:
+        doing = "publishing" if self.after is not None else self.why
+        return f"{self.name}/{self.instance} {doing} at {self.disk.position}"
+
+    def start(self) -> None:
+        self.ready = False
+        self.running = not self.disk.fenced
+        self.why = "starting"
+        self.since_ms = int(self.world.now * 1000)
+        super().start()
+
+    def root(self) -> Root | None:
+        at = self.published
+        return Root(epoch=at.epoch, seq=at.seq, age_s=0.0, path=(self.name,)) if at else None
+
+    def confirmed(self) -> bool:
+        return True
+
+    def commit(self) -> None:
+        """Do a command; it is refused before the stream is ours."""
+        if not (self.active and self.ready):
+            return
+        payload = self.world.fresh("p").encode()
+        position = self.disk.position
+        digest = log.chain(bytes.fromhex(position.digest), payload)
+        self.store(self.disk.with_entry(Record(position.seq + 1, payload, digest)))
+        self.grown()
+
+    def store(self, disk: Disk) -> None:
+        self.disk = disk
+        self.world.promises.note(disk)
+
+    def accepted(self, seq: int) -> None:
+        super().accepted(seq)
+        self.ready = True
+        self.world.promises.acknowledge(self, seq)
+
+    def begin(self, action: owner.Begin) -> None:
+        if action.mint:
+            term = log.term(self.disk.lineage[-1].epoch)
+            self.store(self.disk.with_epoch(self.world.epoch(term)))
+            self.world.promises.told_of_loss(self.disk, action.lost)
+        super().begin(action._replace(mint=False))
+
+    def stop(self, reason: str) -> None:
+        self.running, self.why, self.after = False, reason, None
+        self.todo.clear()
+
+    def restart(self, *, asks: bool = True) -> None:
+        """Start again, unless another instance answers; its answer may be lost."""
+        others = [it for it in self.world.primaries if it is not self and it.active]
+        near = [it for it in others if self.world.reach(self.name, it.name)]
+        self.start()
+        self.frozen = False
+        if asks and self.running:
+            if any(it.name == self.name for it in near):
+                self.stop("another instance serves this node")
+            for it in near:
+                self.hears(it.announcement())
+
+    def announcement(self) -> Announcement:
+        fork = self.disk.lineage[-1]
+        return Announcement(
+            database=DATABASE, node=self.name, instance=self.instance, since_ms=self.since_ms,
+            epoch=fork.epoch, fork=fork.seq,
+        )  # fmt: skip
+
+    def hears(self, other: Announcement) -> None:
+        verdict = primacy.judge(self.announcement(), other, self.disk.head)
+        if verdict and self.running:
+            self.stop(verdict.error.message)
+            if verdict.final:
+                self.disk = replace(self.disk, fenced=True)
+            self.world.promises.stopped(self, other, final=verdict.final)

@@ -1,0 +1,114 @@
+"""What is true in the simulated world, and what was promised; asserted where it happens."""
+
+from typing import TYPE_CHECKING
+
+from tests.property.replication_disk import Disk, State
+from tests.property.replication_downstream import Downstream
+from tests.property.replication_nodes import Node, Primary
+from wig import log
+from wig.log import Position
+from wig.primacy import Announcement, Place
+from wig.replication import Answer, AttachRequest, Continue, Snapshot
+
+if TYPE_CHECKING:
+    from tests.property.replication_world import World
+
+
+class Promises:
+    """The memory of an all-knowing observer."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.truth: dict[Position, State] = {}
+        self.acknowledged: dict[tuple[str, int], str] = {}
+        """Digests by epoch and sequence."""
+        self.open: dict[str, int] = {}
+        """Sequences by digest: what was acknowledged, and not declared to be lost."""
+
+    def note(self, disk: Disk) -> None:
+        """Remember what a primary decided."""
+        known = self.truth.setdefault(disk.position, disk.state)
+        assert known == disk.state, "invariant 2: one position, two states"
+
+    def state_digest(self, position: Position) -> str:
+        return str(hash(self.truth[position]))
+
+    def acknowledge(self, primary: Primary, until: int) -> None:
+        """Promise what the stream of a primary has."""
+        disk = primary.disk
+        for record in reversed(disk.records[disk.base : until]):
+            at, digest = (log.epoch_at(disk.lineage, record.seq), record.seq), record.digest.hex()
+            if self.acknowledged.get(at) == digest:
+                break
+            assert at not in self.acknowledged, f"invariant 5: two acknowledged {at}"
+            self.acknowledged[at] = digest
+            self.open[digest] = record.seq
+
+    def told_of_loss(self, disk: Disk, lost: tuple[int, int] | None) -> None:
+        """Declare what an operator was told; None: unknown."""
+        first, last = lost or (0, disk.head + len(self.truth))
+        here = disk.digests()
+        for digest in [it for it in self.open if it not in here]:
+            if first <= self.open[digest] <= last:
+                del self.open[digest]
+
+    def stopped(self, primary: Primary, other: Announcement, *, final: bool) -> None:
+        """Declare what a primary says that hears of another one and stops."""
+        theirs = {
+            digest
+            for it in self.world.primaries
+            if it.name == other.node
+            for digest in it.disk.digests()
+        }
+        for digest in primary.disk.digests() & set(self.open):
+            told = f"{other.fork + 1}–{primary.disk.head}" in primary.why
+            if (told and self.open[digest] > other.fork) or (not final and digest not in theirs):
+                del self.open[digest]
+        self.forget_what_nobody_has()
+
+    def numbers_are_used_again(self, after: int) -> None:
+        """Let go of what database and stream have lost together: nobody can know."""
+        for at in [it for it in self.acknowledged if it[1] > after]:
+            del self.acknowledged[at]
+
+    def forget_what_nobody_has(self) -> None:
+        """Let go of promises that neither disk nor stream surely holds any more.
+
+        Of doubles only one will go on, and a primary that is fenced does not look at its stream.
+        """
+        kept: set[str] = set()
+        for name in {it.name for it in self.world.primaries}:
+            disks = [it.disk.digests() for it in self.world.primaries if it.name == name]
+            kept |= set.intersection(*disks)
+        names = {it.name for it in self.world.primaries if not it.disk.fenced}
+        for (name, _), stream in self.world.streams.items():
+            if name in names:
+                kept |= {record.digest.hex() for record in stream.records}
+        self.open = {it: seq for it, seq in self.open.items() if it in kept}
+
+    def check_answer(self, node: Node, request: AttachRequest, answer: Answer) -> None:
+        """Check what an upstream answers against what is true."""
+        claim, disk = request.position, node.disk
+        if claim is None or disk is None:
+            return
+        mine = disk.has(claim, self.truth)
+        if isinstance(answer, Continue):
+            assert mine, "invariant 1: it continues what is not its past"
+        stream = node.stream()
+        if isinstance(answer, Snapshot) and mine and not request.whole and stream:
+            assert claim.seq + 1 < stream.first, "it gives a snapshot to who could continue"
+
+    def check_taken_away(self, node: Downstream, had: Position) -> None:
+        """Check that nobody who is right loses what it has: invariant 8."""
+        name = self.world.path(node.name)[-1]
+        roots = [it for it in self.world.primaries if it.name == name]
+        right = bool(roots) and all(it.disk.has(had, self.truth) for it in roots)
+        assert not right, f"invariant 8: {node.name} gives up {had}, which {name} has"
+
+    def check_promotion(self, disk: Disk, places: list[Place], *, force: bool) -> None:
+        """Check that nobody who lives is overruled, and nothing that can be reached is lost."""
+        assert all(it.role != "primary" for it in places), "it overrules a primary that lives"
+        old = [it.disk for it in self.world.primaries]
+        for at in [it.position for it in places if it.position] if not force else ():
+            if any(it.has(at, self.truth) for it in old):
+                assert disk.has(at, self.truth), f"the promotion loses {at}"
