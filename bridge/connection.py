@@ -1,6 +1,6 @@
 """One connection to the bus that comes back by itself, whatever breaks.
 
-Called by everything in `bridge` that sends or receives; the only module that uses nats-py.
+Called by everything in `bridge` that sends or receives. nats-py is used here, and below, only.
 
 nats-py reconnects by itself in most cases, but not in all (measured): any `-ERR` closes it for
 good; an exception while reading leaves a client that looks connected and hears nothing; a
@@ -26,7 +26,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as _Subscription
 
-from bridge import frames, subjects, transport
+from bridge import denials, frames, subjects, transport
 from bridge.options import Options
 from wig import errors
 
@@ -93,7 +93,7 @@ class Connection:
         self._changed = asyncio.Event()
         self._up = asyncio.Event()
         self._fault: Exception | None = None
-        self._answers: dict[str, asyncio.Future[Message]] = {}
+        self._answers: dict[str, denials.Asked] = {}
         self._inbox = ""
         self._numbers = itertools.count()
 
@@ -150,20 +150,18 @@ class Connection:
     ) -> None:
         """Send one message; raise `Disconnected` when it was not, `TooLarge` if it never can be."""
         head = frames.headers(headers) if headers else b""
-        client = self._connected()
-        if len(head) + len(payload) > client.max_payload:
-            size = len(head) + len(payload)  # over the limit, the server closes the connection
-            raise errors.TooLarge(f"message: {size} bytes are more than {client.max_payload}")
+        if (size := len(head) + len(payload)) > (limit := self.server_payload_limit):
+            raise errors.TooLarge(f"message: {size} bytes are more than {limit}")
         self.send(frames.message(subject, payload, reply=reply, head=head))
 
-    def expect_answer(self) -> tuple[str, asyncio.Future[Message]]:
+    def expect_answer(self) -> tuple[str, denials.Asked]:
         """Return a new inbox and the future of the message that arrives there.
 
         It fails with `NoAnswer` when the connection breaks. Who loses interest cancels it.
         """
         self._connected()
         number = str(next(self._numbers))
-        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        future = denials.Asked()
         self._answers[number] = future
         future.add_done_callback(lambda _: self._answers.pop(number, None))
         return f"{self._inbox}.{number}", future
@@ -178,9 +176,10 @@ class Connection:
     ) -> Message:
         """Send a request and return its answer.
 
-        Raises `Disconnected` or `NoResponders` if nobody got it, `NoAnswer` if somebody may have.
+        Raises `Disconnected`, `NoResponders` or `Denied` if nobody got it, else `NoAnswer`.
         """
         inbox, future = self.expect_answer()
+        future.subject = subject
         try:
             await self.publish(subject, payload, reply=inbox, headers=headers)
             async with asyncio.timeout(timeout_s):
@@ -319,6 +318,7 @@ class Connection:
     async def _note(self, error: Exception) -> None:
         """Take what nats-py says besides: its own trouble is expected, other is our fault."""
         if isinstance(error, (nats.errors.Error, OSError)):
+            denials.refuse(error, self._answers.values())
             logger.debug("bus", extra={"error": str(error) or type(error).__name__})
             return
         self._fault = error
