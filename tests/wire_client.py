@@ -99,6 +99,15 @@ class WireClient:
                 )
         return found
 
+    async def listen(self) -> None:
+        """Stay until the server hangs up."""
+        while True:
+            line = await self._reader.readline()
+            if not line:
+                return
+            if line.startswith(b"PING"):
+                await self._send("PONG\r\n")
+
     async def _send(self, text: str) -> None:
         self._writer.write(text.encode())
         await self._writer.drain()
