@@ -83,6 +83,7 @@ def test_any_process_is_killed_while_commands_come(three):
 def test_the_primary_is_frozen(three):
     """Commands fail meanwhile; those below keep what they have, and go on when it wakes up."""
     three.write()
+    three.converged("before")
     hub = three.processes["hub"]
     hub.send(signal.SIGSTOP)
     refused = three.site.wig("peer", "list", "--timeout", "2")
