@@ -6,13 +6,21 @@ Called by everything in this folder that opens a file. This is the one border at
 WAL: readers and backups never block the writer. A reader that stays open keeps SQLite from
 reusing the WAL file, which then grows by what is written meanwhile; so snapshots end when it
 passes a limit (`reader.py`). FULL: a commit is on disk when it returns.
+
+**Invariant:** while this process has a connection to a file, it opens that file in no other way.
+Closing any descriptor of a file drops all locks that the process has on it (fcntl(2)), SQLite's
+among them; the next program that closes the database then believes to be the last one, and
+deletes the WAL under the writer (https://www.sqlite.org/howtocorrupt.html, section 2.2).
 """
 
+import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
+from weakref import WeakSet
 
 from wig import errors
 
@@ -53,25 +61,55 @@ def shrink_wal(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
+class _Connection(sqlite3.Connection):
+    """A connection that `check_header` knows of until it is closed."""
+
+    inode: tuple[int, int]
+
+    def close(self) -> None:
+        """Close it, and only then forget it."""
+        super().close()
+        with _guard:
+            _open.discard(self)
+
+
+_open: "WeakSet[_Connection]" = WeakSet()
+_guard = threading.Lock()
+
+
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"file:{quote(str(path))}?mode={mode}",
-        uri=True,
-        isolation_level=None,
-        timeout=BUSY_TIMEOUT_S,
-        check_same_thread=False,
-    )
+    with _guard:
+        connection = sqlite3.connect(
+            f"file:{quote(str(path))}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            timeout=BUSY_TIMEOUT_S,
+            check_same_thread=False,
+            factory=_Connection,
+        )
+        connection.inode = _inode(path.stat())
+        _open.add(connection)
     # Text comes as bytes: bodies are decoded from bytes, and a listing skips a copy of each.
     connection.text_factory = bytes
     return connection
 
 
+def _inode(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
 def check_header(path: Path) -> None:
-    """Raise `Unusable`, `Unsupported` or `Damaged` unless `path` is a whole database of wig."""
+    """Raise `Unusable`, `Unsupported` or `Damaged` unless `path` is a whole database of wig.
+
+    A file that this process has open was checked when it was opened, and is not touched.
+    """
     try:
-        with path.open("rb") as file:
-            head = file.read(_HEADER_BYTES)
-        size = path.stat().st_size
+        with _guard:
+            status = path.stat()
+            if any(each.inode == _inode(status) for each in _open):
+                return
+            with path.open("rb") as file:
+                head = file.read(_HEADER_BYTES)
     except FileNotFoundError:
         raise errors.Unusable(
             f"db: {errors.quoted(path)} does not exist",
@@ -91,8 +129,8 @@ def check_header(path: Path) -> None:
     check_version(path, int.from_bytes(head[60:64], "big"))
     page_bytes = int.from_bytes(head[16:18], "big")
     wanted = (65536 if page_bytes == 1 else page_bytes) * int.from_bytes(head[28:32], "big")
-    if size < wanted and not wal_bytes(path):
-        raise _truncated(path, f"{size} bytes instead of {wanted}")
+    if status.st_size < wanted and not wal_bytes(path):
+        raise _truncated(path, f"{status.st_size} bytes instead of {wanted}")
 
 
 def _truncated(path: Path, why: str) -> errors.Damaged:
