@@ -115,3 +115,21 @@ def test_a_wrong_count_is_refused(text):
     """At least the last entry stays."""
     with pytest.raises(settings.SettingError, match=r"--log-keep: .* above 0"):
         resolved(log_keep=text)
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "text"),
+    [
+        ({"tls_role": ["gw1=gateway", "p=relay"]}, {}, ""),
+        ({}, {"WIG_TLS_ROLE": "gw1=gateway, p=relay"}, ""),
+        ({}, {}, 'tls_role = ["gw1=gateway", "p=relay"]'),
+        ({}, {}, 'tls_role = "gw1=gateway,p=relay"'),
+    ],
+    ids=["flags", "variable", "list", "text"],
+)
+def test_a_setting_of_many_values_can_be_given_everywhere(tmp_path, given, environment, text):
+    """Repeated as a flag, with commas elsewhere, and as a list in TOML."""
+    path = tmp_path / "wig.toml"
+    path.write_text(text)
+
+    assert resolved(environment, config=str(path), **given).tls_role == ("gw1=gateway", "p=relay")
