@@ -242,3 +242,19 @@ async def following(hub):
         logins = await auth.services(stack, wanted, options, it.node, wait_s=5)
         await stack.enter_async_context(running(**logins, **it.services()))
         yield it
+
+
+async def test_a_certificate_that_is_not_listed_any_more_ends_its_connections(tmp_path, caplog):
+    """The list is read at the primary's start; who is still on it comes back at once."""
+    async with guarded(tmp_path, leaf_mtls=True) as hub:
+        pass
+    async with hub.server, AsyncExitStack() as stack:
+        async with hub.serving(("gw0=gateway", "gw1=gateway")):
+            for name in ("gw0", "gw1"):
+                tls = hub.authority.issue(name)
+                await stack.enter_async_context(hub.leaf(f"tls-{name}", tls=tls))
+            await eventually(lambda: is_number(leafs(hub), 2), "both leaf nodes", LEAF_S_MAX)
+
+        async with hub.serving(("gw0=gateway",)):
+            await eventually(lambda: "CN=gw1" in told(caplog), "gw1 to be refused", LEAF_S_MAX)
+            await eventually(lambda: is_number(leafs(hub), 1), "gw0 to be back", LEAF_S_MAX)
