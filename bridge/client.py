@@ -17,7 +17,7 @@ from bridge import connection, subjects, wire
 from bridge.connection import Connection, NoAnswer, NoResponders
 from bridge.options import Options
 from bridge.wire import Reply
-from wig import codec, errors
+from wig import access, codec, errors
 from wig.commands import AnyCommand
 
 TIMEOUT_S = 15.0  # for a command with all its repetitions
@@ -77,6 +77,7 @@ class Client:
         timeout_s: float = TIMEOUT_S,
     ) -> Reply:
         """Ask one node something."""
+        access.parse_identity(node, "node")
         try:
             return await self._query(subjects.node(node, self._identity, verb), body, timeout_s)
         except NoResponders as error:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Never
 
 import wig
-from bridge import frames, subjects, wire
+from bridge import frames, wire
 from bridge.api import Take
 from bridge.connection import Connection
 from bridge.datastore import DatastoreNode
@@ -29,7 +29,7 @@ from bridge.publisher import Publisher
 from bridge.source import Me
 from bridge.supervisor import Service
 from bridge.wire import NodeStatus
-from wig import errors
+from wig import access, errors
 from wig.commands import DECODE
 from wig.log import Position, Record
 from wig.model import Object
@@ -123,7 +123,7 @@ class FollowerDatastore:
         for the upstream's, if they are not the same.
         """
         self.me = Me(
-            node=subjects.check_identity(node, "name"),
+            node=access.parse_identity(node, "name"),
             instance=secrets.token_hex(INSTANCE_BYTES),
             version=wig.__version__,
             role="follower",
@@ -141,7 +141,7 @@ class FollowerDatastore:
             self.node.writer,
             FollowerOptions(
                 me=self.me,
-                upstream=subjects.check_identity(upstream, "follow"),
+                upstream=access.parse_identity(upstream, "follow"),
                 kind="follower",
                 domain=upstream_domain,
                 replace=replace,

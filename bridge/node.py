@@ -28,7 +28,7 @@ from bridge.retention import Policy, Retention
 from bridge.source import Me
 from bridge.supervisor import Service
 from bridge.worker import Worker
-from wig import errors
+from wig import access, errors
 from wig.commands import DECODE
 from wig.log import Position
 from wig.ports import Sink
@@ -263,7 +263,7 @@ async def gateway(
 ) -> dict[str, Service]:
     """Return the services of a gateway; `stack` closes what they need."""
     me = Me(
-        node=subjects.check_identity(options.name, "name"),
+        node=access.parse_identity(options.name, "name"),
         instance=secrets.token_hex(INSTANCE_BYTES),
         version=wig.__version__,
         role="gateway",

@@ -6,6 +6,8 @@ Called by the programs, which fill it from flags, environment and files.
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wig import access
+
 SERVER_DEFAULT = "nats://127.0.0.1:4222"
 
 
@@ -29,3 +31,7 @@ class Options:
     """Its private key; None: it is in the same file."""
     name: str = "wig"
     """What the server's monitoring shows."""
+
+    def __post_init__(self) -> None:
+        """Raise `Invalid` for an identity that no subject can have."""
+        access.parse_identity(self.identity, "identity")

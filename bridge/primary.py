@@ -21,6 +21,7 @@ from bridge.rivals import Rivals
 from bridge.source import Me
 from bridge.supervisor import Service
 from bridge.wire import NodeStatus
+from wig import access
 from wig.commands import DECODE
 from wig.replication import Root
 from wig.sqlite.datastore import Datastore
@@ -46,7 +47,7 @@ class Primary:
         database published under this name may go.
         """
         self.me = Me(
-            node=subjects.check_identity(node, "name"),
+            node=access.parse_identity(node, "name"),
             instance=secrets.token_hex(INSTANCE_BYTES),
             version=wig.__version__,
             role="primary",

@@ -12,29 +12,18 @@
 
 import re
 
-from wig import errors
+from wig import access
 
 PRIMARY = "wig.primary"
 """Where primaries announce themselves."""
 
-IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,32}")
-"""What identities, and names of nodes, look like: one token of a subject."""
-
 ANY = "*"
 """In the place of an identity: whoever asks."""
 
-_API = re.compile(rf"wig\.api\.({IDENTITY.pattern})\.([a-z]+\.[a-z]+)")
-_NODE = re.compile(rf"wig\.node\.({IDENTITY.pattern})\.({IDENTITY.pattern})\.([a-z]+(?:\.[a-z]+)?)")
-_STREAM = re.compile(rf"WIG_({IDENTITY.pattern})_([0-9a-f]+)")
-
-
-def check_identity(text: str, field: str) -> str:
-    """Return `text` if it can be an identity or the name of a node; raise `Invalid` if not."""
-    if not IDENTITY.fullmatch(text):
-        raise errors.Invalid(
-            f"{field}: {errors.quoted(text)} is not 1–32 characters of A–Z a–z 0–9 _ -", field=field
-        )
-    return text
+_ID = access.IDENTITY.pattern
+_API = re.compile(rf"wig\.api\.({_ID})\.([a-z]+\.[a-z]+)")
+_NODE = re.compile(rf"wig\.node\.({_ID})\.({_ID})\.([a-z]+(?:\.[a-z]+)?)")
+_STREAM = re.compile(rf"WIG_({_ID})_([0-9a-f]+)")
 
 
 def api(identity: str, verb: str) -> str:

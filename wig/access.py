@@ -107,7 +107,8 @@ CERTIFICATE_PREFIX = "tls-"
 STATIC_USERS = ("wig", "wig-callout", "wig-system")
 """The datastore's own users in a server's configuration: its bus, and what answers logins."""
 
-_IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,32}")
+IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,32}")
+"""What identities, and names of nodes, look like: one token of a subject."""
 
 
 def permissions(role: str, identity: str, domain: str = ANY_DOMAIN) -> Permissions:
@@ -125,8 +126,8 @@ def permissions(role: str, identity: str, domain: str = ANY_DOMAIN) -> Permissio
 
 
 def parse_identity(text: str, field: str) -> str:
-    """Return an identity, which is one token of a subject, or raise `Invalid`."""
-    if not _IDENTITY.fullmatch(text):
+    """Return an identity, or the name of a node, or raise `Invalid`."""
+    if not IDENTITY.fullmatch(text):
         raise errors.Invalid(
             f"{field}: {errors.quoted(text)} is not 1–32 characters of A–Z a–z 0–9 _ -",
             field=field,

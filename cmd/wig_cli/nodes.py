@@ -113,15 +113,16 @@ def run_datastore(options: argparse.Namespace) -> int:
         bus = import_module("wig_cli.remote").bus_options(options, name="wig promote")
         code: int = import_module("wig_cli.promotion").run(options, bus)
         return code
+    db, name = arguments.needed(options, "db"), _node_name(options)
     upstream, _, upstream_domain = (options.follow or "").partition("@")
     node = import_module("bridge.node")
     auth = _auth(options)
     forever.run(
         node.run_datastore(
             node.DatastoreOptions(
-                db=Path(arguments.needed(options, "db")),
-                name=arguments.needed(options, "name"),
-                bus=_bus(options, options.name),
+                db=Path(db),
+                name=name,
+                bus=_bus(options, name),
                 auth=auth,
                 domain=options.domain,
                 replicas=options.replicas,
@@ -149,7 +150,7 @@ def _auth(options: argparse.Namespace) -> Any:
 
 def run_gateway(options: argparse.Namespace) -> int:
     """Follow a datastore until told to stop."""
-    name = arguments.needed(options, "name")
+    name = _node_name(options)
     upstream, _, domain = arguments.needed(options, "follow").partition("@")
     node = import_module("bridge.node")
     host = import_module("wig.linux.gateway")
@@ -168,6 +169,14 @@ def run_gateway(options: argparse.Namespace) -> int:
         )
     )
     return 0
+
+
+def _node_name(options: argparse.Namespace) -> str:
+    """Return the name of the node, which is part of subjects."""
+    name: str = import_module("wig.access").parse_identity(
+        arguments.needed(options, "name"), "name"
+    )
+    return name
 
 
 def _bus(options: argparse.Namespace, name: str) -> Any:

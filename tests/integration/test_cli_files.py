@@ -195,6 +195,17 @@ def test_needed_settings_are_named(run):
     assert "WIG_DB" in done.err
 
 
+@pytest.mark.parametrize("program", ["datastore", "gateway"])
+def test_a_name_that_no_subject_can_have_is_refused(run, db, program):
+    """Before anything is connected."""
+    words = ["--db", str(db)] if program == "datastore" else ["--follow", "primary"]
+
+    done = run(program, "--name", "my node", *words)
+
+    assert done.code == 1
+    assert done.err.startswith("wig: name: 'my node' is not 1–32 characters")
+
+
 def test_no_root_is_said_before_anything_is_made(tmp_path):
     """`wig up` without rights leaves nothing behind, and says how to do without a gateway."""
     home = tmp_path / "home"

@@ -3,21 +3,6 @@
 import pytest
 
 from bridge import subjects
-from wig import errors
-
-
-@pytest.mark.parametrize("text", ["a", "gw-1", "A_b", "x" * 32])
-def test_identities_are_one_token(text):
-    """Letters, digits, `_` and `-`, up to 32."""
-    assert subjects.check_identity(text, "name") == text
-
-
-@pytest.mark.parametrize("text", ["", "a.b", "a b", "*", ">", "ä", "x" * 33, "a\n"])
-def test_other_identities_are_refused(text):
-    """What could be more than one token, or nothing, is an error that names the field."""
-    with pytest.raises(errors.Invalid, match="name: ") as caught:
-        subjects.check_identity(text, "name")
-    assert caught.value.field == "name"
 
 
 def test_requests_are_parsed_as_they_are_made():
