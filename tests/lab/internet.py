@@ -15,7 +15,7 @@ class Network:
     def __init__(self, name: str, number: int) -> None:
         self.name = name
         self._number = number
-        self._ports: dict[str, str] = {}
+        self._members: dict[str, int] = {}
         self.switch = Host(f"switch{number}")
         bridge = ("type", "bridge", "stp_state", "0", "mcast_snooping", "0")
         self.switch.run("ip", "link", "add", "switch", *bridge)
@@ -23,20 +23,27 @@ class Network:
 
     def plug(self, host: Host) -> None:
         """Connect a host; its interface is called like the network."""
-        member = len(self._ports) + 1
-        port = self._ports[host.name] = f"port{member}"
+        member = self._members.setdefault(host.name, len(self._members) + 1)
         subprocess.run(
             [
-                *("ip", "link", "add", port, "netns", str(self.switch.pid), "type", "veth"),
-                *("peer", "name", self.name, "netns", str(host.pid)),
+                *("ip", "link", "add", self._port(host), "netns", str(self.switch.pid)),
+                *("type", "veth", "peer", "name", self.name, "netns", str(host.pid)),
+                *("address", f"02:00:00:00:{self._number:02x}:{member:02x}"),
             ],
             check=True,
         )
-        self.switch.run("ip", "link", "set", port, "master", "switch", "up")
+        self.switch.run("ip", "link", "set", self._port(host), "master", "switch", "up")
         ip, ip6 = host.addresses[self.name] = self.address(member)
         host.run("ip", "link", "set", self.name, "up")
         host.run("ip", "addr", "add", f"{ip}/24", "dev", self.name)
         host.run("ip", "addr", "add", f"{ip6}/64", "dev", self.name, "nodad")
+
+    def unplug(self, host: Host) -> None:
+        """Take a host's cable away; plugged in again, it is who it was."""
+        self.switch.run("ip", "link", "del", self._port(host))
+
+    def _port(self, host: Host) -> str:
+        return f"port{self._members[host.name]}"
 
     def address(self, member: int) -> tuple[str, str]:
         """Return the addresses of the member with this number, from networks for tests."""
@@ -44,11 +51,11 @@ class Network:
 
     def cut(self, host: Host) -> None:
         """Pull the plug of a host."""
-        self.switch.run("ip", "link", "set", self._ports[host.name], "down")
+        self.switch.run("ip", "link", "set", self._port(host), "down")
 
     def mend(self, host: Host) -> None:
         """Put it back."""
-        self.switch.run("ip", "link", "set", self._ports[host.name], "up")
+        self.switch.run("ip", "link", "set", self._port(host), "up")
 
 
 class Internet:
@@ -71,6 +78,17 @@ class Internet:
         for each in networks or (WORLD,):
             self.network(each).plug(host)
         return host
+
+    def reboot(self, host: Host) -> Host:
+        """Return the host as it comes up again: its processes, devices and /run are gone."""
+        networks = [self.network(name) for name in host.addresses]
+        for network in networks:
+            network.unplug(host)
+        host.close()
+        again = self._hosts[host.name] = Host(host.name)
+        for network in networks:
+            network.plug(again)
+        return again
 
     def close(self) -> None:
         """Remove everything."""
