@@ -47,6 +47,7 @@ class Follower:
         self._pull: pull.Pull | None = None
         self._transfer: Transfer | None = None
         self._at_head: float | None = None
+        self._waits_for = ""
         self.replica = Replica(options.me.node)
         """Where it is, and what it waits for."""
         self.reporter = reports.Reporter(bus, options.upstream, self.report)
@@ -232,13 +233,21 @@ class Follower:
         if answer.snapshot is not None:
             return replication.Snapshot(answer.snapshot.reason)
         if answer.wait is not None:
+            self._tell_once(answer.wait.reason)
             return replication.Wait(answer.wait.reason)
         if answer.error is not None:
             raise errors.from_body(answer.error)
         raise errors.Unsupported("attach: the answer is of a newer version")
 
+    def _tell_once(self, reason: str) -> None:
+        """Say why it has to wait, when that is new: it asks again and again."""
+        if reason != self._waits_for:
+            self._waits_for = reason
+            logger.info("waiting", extra={"upstream": self._options.upstream, "reason": reason})
+
     def _consume(self, attempt: int) -> None:
         assert self._attached is not None, "only a Continue leads here"
+        self._waits_for = ""
         attached = replace(self._attached, domain=self._options.domain or self._attached.domain)
         logger.info(
             "following",
