@@ -74,6 +74,8 @@ class Local:
     gateway: linux.Options | None
     """None: no VPN on this host."""
     down_on_exit: bool
+    replace: bool
+    """The gateway gives up the VPNs of another database."""
     retention: Policy
     as_json: bool
 
@@ -137,6 +139,7 @@ async def _gateway(stack: AsyncExitStack, options: Local, server: NatsServer) ->
             name=GATEWAY,
             upstream=NODE,
             bus=_bus(server, GATEWAY),
+            replace=options.replace,
             down_on_exit=options.down_on_exit,
         ),
         lambda: linux.Gateway(gateway_options),

@@ -73,10 +73,6 @@ def gateway(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.set_defaults(local_file=None)
     settings.add(parser, "name", "follow", "run_dir", "wireguard")
-    parser.add_argument(
-        "--replace", action="store_true",
-        help="give up the VPNs of another database for the upstream's",
-    )  # fmt: skip
     add_gateway(parser)
 
 
@@ -88,6 +84,10 @@ def add_gateway(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--down-on-exit", action="store_true", help="remove the interfaces when stopped"
     )
+    parser.add_argument(
+        "--replace", action="store_true",
+        help="give up the VPNs of another database for those of this one",
+    )  # fmt: skip
 
 
 def gateway_options(options: argparse.Namespace, name: str) -> Any:

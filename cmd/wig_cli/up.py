@@ -76,6 +76,7 @@ def run_up(options: argparse.Namespace) -> int:
                 if options.no_gateway
                 else nodes.gateway_options(options, local.GATEWAY),
                 down_on_exit=options.down_on_exit,
+                replace=options.replace,
                 retention=nodes.retention(options),
                 as_json=options.output == "json",
             )

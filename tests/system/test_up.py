@@ -137,6 +137,17 @@ def test_a_second_wig_up_says_who_is_first(up, gateway):
     assert str(up.state_dir) in done.err or "process" in done.err
 
 
+def test_who_begins_anew_says_that_the_old_vpns_may_go(gateway, tmp_path):
+    """A new state directory is another database; --replace takes down what the old one made."""
+    with Up(tmp_path / "old", "--interface", "old", host=gateway):
+        pass
+    with Up(tmp_path / "new", "--interface", "new", "--replace", host=gateway) as up:
+        nodes = up.ready["nodes"]
+
+    assert [node["lag_entries"] for node in nodes] == [0, 0]
+    assert gateway.out("wg", "show", "interfaces").split() == ["new"]
+
+
 def test_after_kill_9_the_next_start_is_the_same_vpn(gateway, tmp_path):
     """No clean-up is needed that only a clean stop does."""
     first = Up(tmp_path / "state", host=gateway)
