@@ -36,6 +36,8 @@ class Site:
         self.host = host
         self.disk = disk
         self.running: dict[str, Spawned] = {}
+        self.environment: dict[str, str] = {}
+        """More of it, for programs that are started from now on."""
         disk.mkdir()
 
     def start(self, name: str, *words: str) -> None:
@@ -43,7 +45,7 @@ class Site:
         assert name not in self.running, f"{name} runs"
         with (self.disk / f"{name}.log").open("ab") as log:
             self.running[name] = self.host.spawn(
-                *words, stdout=log, stderr=log, env=environment(self.disk)
+                *words, stdout=log, stderr=log, env=environment(self.disk, **self.environment)
             )
 
     def kill(self, *names: str) -> None:

@@ -1,10 +1,14 @@
 """Stories of whole hosts: real programs, real WireGuard, and a client who must not notice."""
 
+import json
 import time
+from datetime import datetime, timedelta
+from itertools import pairwise, product
 
 import pytest
 
 from tests.eventually import eventually_sync
+from tests.lab.clock import Clock
 from tests.lab.internet import Internet
 from tests.lab.need import need
 from tests.lab.ping import PingStream
@@ -15,6 +19,8 @@ from tests.lab.wg_quick import WgQuick
 SERVE_S_MAX = 5.0
 RECONNECT_S_MAX = 20.0  # WireGuard's own: a client asks for new keys after 15 s of silence
 PINGS_PER_S = 100
+HOUR_S = 3600
+JUMP_S_MAX = 10.0
 NOTICE_S_MAX = 20.0  # nats-server asks every 5 s, and gives up after the third time
 
 
@@ -146,3 +152,35 @@ def test_the_followers_database_is_deleted_while_the_hub_is_dead(world):
 
     assert min(len(look & peers) for look in looks) == len(peers)
     assert lost == []
+
+
+def test_clocks_jump_by_an_hour(world, tmp_path):
+    """On either host, in either direction: what is created meanwhile is there within seconds."""
+    hub, far = world.hub, world.far
+    clocks = [Clock(tmp_path, "hub"), Clock(tmp_path, "far")]
+    hub.stop("primary")
+    far.stop("gateway")
+    far.stop("follower")
+    hub.environment, far.environment = (clock.environment for clock in clocks)
+    hub.start_primary()
+    far.start_follower()
+    far.start_gateway()
+    hub.served(2)
+    with (
+        WebServer(world.web),
+        connected(world),
+        PingStream(world.client, world.web.ip, 1 / PINGS_PER_S) as pings,
+        Watch(far.host, far.disk / "looks") as watch,
+    ):
+        # nats-server's clock stays right: ahead of it, the primary takes its questions for late.
+        for clock, offset_s in product(clocks, (-HOUR_S, 0)):
+            clock.set(offset_s)
+            world.strangers(5)
+            far.has(hub.peers(), JUMP_S_MAX)
+        looks, lost = watch.stop(), pings.stop()
+
+    assert all(before <= after for before, after in pairwise(looks)), "the device lost a peer"
+    assert lost == []
+    entries = json.loads(hub.asked("log", "show", "--output", "json"))["entries"]
+    times = [datetime.fromisoformat(entry["time"]) for entry in entries]
+    assert max(times) - min(times) > timedelta(seconds=HOUR_S - 60), "the clock did not jump"
