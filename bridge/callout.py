@@ -65,7 +65,7 @@ class Callout:
         self._issuer = issuer
         self._certificates = certificates
         self._defers = defers
-        self._waiting: asyncio.Queue[Message] = asyncio.Queue(WAITING_MAX)
+        self._waiting: asyncio.Queue[tuple[float, Message]] = asyncio.Queue(WAITING_MAX)
         self._refusals = _Refusals()
         self.holders: dict[tuple[str, int], Holder] = {}
         """Who was let in, by server and number of the connection; `sweep` forgets them."""
@@ -76,21 +76,30 @@ class Callout:
         await self._bus.subscribe(SUBJECT, self._asked)
 
     async def run(self) -> Never:
-        """Answer."""
+        """Answer, as long as somebody waits for it.
+
+        By our own clock: the times in a question are the server's, and clocks differ.
+        """
+        now = asyncio.get_running_loop().time
         while True:
-            await self._answer(await self._waiting.get())
+            asked, message = await self._waiting.get()
+            if now() - asked < natsconfig.LOGIN_S_MAX:
+                await self._answer(message)
+            else:
+                self._refusals.note("", "the login has waited too long")
 
     async def _asked(self, message: Message) -> None:
+        loop = asyncio.get_running_loop()
         if self._defers():
-            asyncio.get_running_loop().call_later(DEFERENCE_S, self._queue, message)
+            loop.call_later(DEFERENCE_S, self._queue, loop.time(), message)
         else:
-            self._queue(message)
+            self._queue(loop.time(), message)
 
-    def _queue(self, message: Message) -> None:
+    def _queue(self, asked: float, message: Message) -> None:
         if self._waiting.full():
             self._refusals.note("", "too many logins at once")
         else:
-            self._waiting.put_nowait(message)
+            self._waiting.put_nowait((asked, message))
 
     async def _answer(self, message: Message) -> None:
         try:
@@ -180,8 +189,6 @@ def _read(token: bytes) -> _Question:
         server = str(asked["server_id"]["id"])
         if claims["aud"] != AUDIENCE or claims["iss"] != server:
             raise errors.Invalid("question: it is not from a server")
-        if claims["exp"] < time.time():
-            raise errors.Invalid("question: nobody waits for the answer any more")
         options, client = asked["connect_opts"], asked["client_info"]
         return _Question(
             server=server,

@@ -49,6 +49,11 @@ def test_a_certificate_counts_only_if_the_server_has_verified_it():
         assert callout._read(question(client_tls=shown)).login.common_name is None
 
 
+def test_the_servers_clock_may_be_another():
+    """An hour's difference between two hosts must not keep everybody out."""
+    assert callout._read(question(exp=time.time() - 3600)).login == callout._read(question()).login
+
+
 OTHER = nkeys.KeyPair(nkeys.SERVER, bytes(range(2, 34)))
 
 
@@ -59,8 +64,6 @@ OTHER = nkeys.KeyPair(nkeys.SERVER, bytes(range(2, 34)))
         pytest.param(b"\xff", id="no text"),
         pytest.param(question(key=OTHER), id="signed by somebody else"),
         pytest.param(question(aud="x"), id="for somebody else"),
-        pytest.param(question(exp=1), id="late"),
-        pytest.param(question(exp="x"), id="no time"),
         pytest.param(question(connect_opts=None), id="no options"),
         pytest.param(question(client_info={"id": "x", "kind": "Client"}), id="no number"),
         pytest.param(question(client_info={}), id="no client"),
