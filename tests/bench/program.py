@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.bench import commit
-from tests.bench.figures import Figure, quantile
+from tests.bench.figures import Clock, Figure, quantile
 from tests.program import environment
 
 RUNS = 15
@@ -27,13 +27,16 @@ def cpu_ms(arguments: list[str], env: dict[str, str]) -> list[float]:
 
 def figures(directory: Path) -> list[Figure]:
     wig = str(Path(sys.executable).with_name("wig"))
-    with commit.up(directory) as program:
+    commit.up(directory).stop()
+    with Clock() as second, commit.up(directory) as program:
+        second.stop()
         env = environment(program.state_dir)
         bare = cpu_ms([sys.executable, "-c", "pass"], env)
         shown = cpu_ms([wig, "--help"], env)
         made = cpu_ms([wig, "peer", "create", "wg0", "--endpoint", "vpn.example"], env)
     floor = f"python alone {quantile(bare, 0.5):.0f} ms"
     return [
+        Figure(work="second start of `wig up` to ready", value=f"{second.s:.2f} s", target="< 3 s"),
         Figure(
             work="CPU of `wig --help`",
             value=f"median {quantile(shown, 0.5):.0f} ms",
