@@ -117,6 +117,11 @@ class Stream:
         """Forget the last entries, as after a loss of power; numbers are used again."""
         del self.records[max(0, len(self.records) - count) :]
 
+    def rot(self, seq: int) -> None:
+        """Damage an entry where it is stored."""
+        if record := self.get(seq):
+            self.records[seq - self.first] = record._replace(payload=b"rotten")
+
 
 @dataclass(frozen=True)
 class Published:

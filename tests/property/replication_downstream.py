@@ -26,6 +26,7 @@ class Downstream(Node):
         self.gateway = name.startswith("gw")
         self.floor: Position | None = None
         """What a gateway's device shows."""
+        self.rotten = False
         super().__init__(world, name, None)
         self.feed(on.Connected())
 
@@ -35,7 +36,7 @@ class Downstream(Node):
 
     def start(self) -> None:
         if self.gateway:
-            self.disk = None
+            self.disk, self.rotten = None, False
         super().start()
         position = self.disk.position if self.disk else None
         self.replica = Replica(
@@ -117,7 +118,7 @@ class Downstream(Node):
 
     def load(self) -> None:
         assert self.contents is not None
-        first = self.disk is None
+        first, self.rotten = self.disk is None, False
         had = self.disk.position if self.disk else self.floor if self.gateway else None
         if had is not None and not self.contents.has(had, self.world.promises.truth):
             self.world.promises.check_taken_away(self, had)
@@ -135,6 +136,12 @@ class Downstream(Node):
     def publish(self, *, late: bool = False, answered: bool = True) -> None:
         if not self.gateway:
             super().publish(late=late, answered=answered)
+
+    def rot(self) -> None:
+        """Let the state be wrong under a right position, and be noticed by its digest."""
+        if self.gateway and self.disk is not None and self.pending is None:
+            self.disk = replace(self.disk, state=(*self.disk.state[:-1], ("", b"rotten")))
+            self.replica.state_digest, self.rotten = str(hash(self.disk.state)), True
 
     def kill(self, *, reboot: bool = False) -> None:
         """Die and start again; a reboot also empties a gateway's device."""

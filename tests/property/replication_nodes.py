@@ -90,10 +90,10 @@ class Node:
             return
         if self.todo:
             self.perform(self.todo.popleft())
-        elif self.after is None:
+        elif self.replaced:
             self.replaced = False
             self.take(owner.Replaced())
-        elif self.after < self.disk.head:
+        elif self.after is not None and self.after < self.disk.head:
             self.send(self.after, late=late, answered=answered)
 
     def send(self, after: int, *, late: bool, answered: bool) -> None:
@@ -249,10 +249,17 @@ class Primary(Node):
 
     def start(self) -> None:
         self.ready = False
-        self.running = not self.disk.fenced
+        self.running = self.may_run()
         self.why = "starting"
         self.since_ms = int(self.world.now * 1000)
         super().start()
+
+    def may_run(self) -> bool:
+        return not self.disk.fenced
+
+    @property
+    def term(self) -> int:
+        return log.term(self.disk.lineage[-1].epoch)
 
     def root(self) -> Root | None:
         at = self.published
@@ -282,12 +289,15 @@ class Primary(Node):
 
     def begin(self, action: owner.Begin) -> None:
         if action.mint:
-            term = log.term(self.disk.lineage[-1].epoch)
-            self.store(self.disk.with_epoch(self.world.epoch(term)))
-            self.world.promises.told_of_loss(self.disk, action.lost)
+            self.store(self.disk.with_epoch(self.world.epoch(self.term)))
+            stream, lost = self.stream(), action.lost
+            if lost and stream and lost[0] <= stream.first:
+                lost = (0, lost[1])  # what was pruned cannot be compared
+            self.world.promises.told_of_loss(self.disk, lost)
         super().begin(action._replace(mint=False))
 
     def stop(self, reason: str) -> None:
+        assert len(self.world.primaries) > 1, f"{self.name} is alone, and stops: {reason}"
         self.running, self.why, self.after = False, reason, None
         self.todo.clear()
 
@@ -316,4 +326,4 @@ class Primary(Node):
             self.stop(verdict.error.message)
             if verdict.final:
                 self.disk = replace(self.disk, fenced=True)
-            self.world.promises.stopped(self, other, final=verdict.final)
+                self.world.promises.stopped(self, other)

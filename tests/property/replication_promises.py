@@ -40,9 +40,11 @@ class Promises:
             at, digest = (log.epoch_at(disk.lineage, record.seq), record.seq), record.digest.hex()
             if self.acknowledged.get(at) == digest:
                 break
-            assert at not in self.acknowledged, f"invariant 5: two acknowledged {at}"
+            mine = at[0] == disk.lineage[-1].epoch
+            assert not mine or at not in self.acknowledged, f"invariant 5: two acknowledged {at}"
             self.acknowledged[at] = digest
-            self.open[digest] = record.seq
+            if self.world.single:
+                self.open[digest] = record.seq
 
     def told_of_loss(self, disk: Disk, lost: tuple[int, int] | None) -> None:
         """Declare what an operator was told; None: unknown."""
@@ -52,19 +54,11 @@ class Promises:
             if first <= self.open[digest] <= last:
                 del self.open[digest]
 
-    def stopped(self, primary: Primary, other: Announcement, *, final: bool) -> None:
-        """Declare what a primary says that hears of another one and stops."""
-        theirs = {
-            digest
-            for it in self.world.primaries
-            if it.name == other.node
-            for digest in it.disk.digests()
-        }
-        for digest in primary.disk.digests() & set(self.open):
-            told = f"{other.fork + 1}–{primary.disk.head}" in primary.why
-            if (told and self.open[digest] > other.fork) or (not final and digest not in theirs):
-                del self.open[digest]
-        self.forget_what_nobody_has()
+    def stopped(self, primary: Primary, other: Announcement) -> None:
+        """Check what a primary says that hears of one of a higher term, and stops for good."""
+        disk = primary.disk
+        if disk.head > other.fork:
+            assert f"{other.fork + 1}–{disk.head}" in primary.why, "the range that is lost"
 
     def numbers_are_used_again(self, after: int) -> None:
         """Let go of what database and stream have lost together: nobody can know."""
@@ -72,17 +66,10 @@ class Promises:
             del self.acknowledged[at]
 
     def forget_what_nobody_has(self) -> None:
-        """Let go of promises that neither disk nor stream surely holds any more.
-
-        Of doubles only one will go on, and a primary that is fenced does not look at its stream.
-        """
-        kept: set[str] = set()
-        for name in {it.name for it in self.world.primaries}:
-            disks = [it.disk.digests() for it in self.world.primaries if it.name == name]
-            kept |= set.intersection(*disks)
-        names = {it.name for it in self.world.primaries if not it.disk.fenced}
+        """Let go of promises that neither database nor stream holds any more."""
+        kept = {digest for it in self.world.primaries for digest in it.disk.digests()}
         for (name, _), stream in self.world.streams.items():
-            if name in names:
+            if name == self.world.root.name:
                 kept |= {record.digest.hex() for record in stream.records}
         self.open = {it: seq for it, seq in self.open.items() if it in kept}
 

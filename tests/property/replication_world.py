@@ -20,7 +20,7 @@ from wig.primacy import Place
 
 HUB = "hub"
 UPSTREAMS = {
-    "mid": (HUB,),
+    "mid": (HUB, "leaf"),
     "leaf": ("mid", HUB),
     "gw-hub": (HUB, "mid", "leaf"),
     "gw-mid": ("mid", "leaf", HUB),
@@ -43,8 +43,11 @@ class World:
         self.cut: frozenset[str] = frozenset()
         """Nodes, with their JetStream, that are cut off from all others."""
         self.promises = Promises(self)
+        self.single = True
+        """There never was a second primary."""
         self.upstream = {name: upstreams[0] for name, upstreams in UPSTREAMS.items()}
         disk = Disk((Fork(epoch=self.epoch(0), parent="", seq=0, digest=""),))
+        self.beginning = disk
         self.promises.note(disk)
         self.primaries = [Primary(self, HUB, disk)]
         self.downstreams = {name: Downstream(self, name) for name in UPSTREAMS}
@@ -56,7 +59,7 @@ class World:
         """The primary that counts: the last one that was promoted, and got hold of its stream."""
         return max(
             self.primaries,
-            key=lambda it: (it.active, log.term(it.disk.lineage[-1].epoch), it.after is not None),
+            key=lambda it: (it.active, it.term, it.after is not None),
         )
 
     def fresh(self, what: str) -> str:
@@ -95,13 +98,13 @@ class World:
             elif isinstance(node, Primary) and message.announcement is not None:
                 node.hears(message.announcement)
 
-    def damage(self, message: Message) -> None:
-        """Change a byte of an entry on its way."""
-        event = message.event
-        if isinstance(event, on.Arrived) and event.records:
-            records = [*event.records[:-1], event.records[-1]._replace(payload=b"damaged")]
-            message = replace(message, event=replace(event, records=records))
-        self.send(message)
+    def damage(self) -> None:
+        """Change a byte of every entry on its way."""
+        for index, message in enumerate(self.messages):
+            event = message.event
+            if isinstance(event, on.Arrived) and event.records:
+                records = [*event.records[:-1], event.records[-1]._replace(payload=b"damaged")]
+                self.messages[index] = replace(message, event=replace(event, records=records))
 
     def give(self, name: str, count: int) -> None:
         """Let the server give a downstream the next entries of its consumer, or a heartbeat."""
@@ -163,6 +166,12 @@ class World:
         for step in range(int(seconds * 4)):
             self.calm_step(0.25, beacons=step % 4 == 0)
 
+    def write(self, primary: Primary, count: int) -> None:
+        """Do so many commands, and let the streams have them."""
+        for _ in range(count):
+            primary.commit()
+        self.settle()
+
     def settle(self) -> None:
         """Let everybody publish what there is."""
         for node in self.everybody():
@@ -173,7 +182,7 @@ class World:
         where = self.root.disk.position
         publishing = [it for it in self.primaries if it.active]
         return publishing == [self.root] and all(
-            node.replica.position == where for node in self.downstreams.values()
+            node.replica.position == where and not node.rotten for node in self.downstreams.values()
         )
 
     # What happens to disks and streams.
@@ -195,10 +204,14 @@ class World:
 
     def lose_tail(self, name: str, count: int) -> None:
         """Lose the last entries of a node's streams, and the connections to its server."""
-        for key in [key for key in self.streams if key[0] == name]:
-            self.streams[key].lose_tail(count)
+        alive = {node.instance for node in self.nodes(name)}
+        for stream in [stream for key, stream in self.streams.items() if key[0] == name]:
+            stream.lose_tail(count)
+            if stream.owners and stream.owners[-1] not in alive:  # the last claim, too
+                stream.owner = stream.owners.pop()
         for node in self.nodes(name):
             node.doubt()
+        self.forget_what_is_lost_twice(name)
         self.promises.forget_what_nobody_has()
 
     def restore(self, primary: Primary, backup: Disk, *, with_stream: bool) -> None:
@@ -216,16 +229,30 @@ class World:
                     consumer.stream = stream
                     consumer.next = min(consumer.next, stream.last + 1)
         primary.disk = replace(backup)
-        if with_stream:
+        if with_stream or not (backup.generation or primary.strangers()):
             self.promises.numbers_are_used_again(backup.head)
+        self.forget_what_is_lost_twice(primary.name)
         self.promises.forget_what_nobody_has()
         primary.restart()
 
     def start_copy(self, disk: Disk, name: str, *, asks: bool) -> None:
         """Start a copy of a primary's database elsewhere."""
+        self.second_primary()
         copy = Primary(self, name, disk)
         self.primaries.append(copy)
         copy.restart(asks=asks)
+
+    def forget_what_is_lost_twice(self, name: str) -> None:
+        """A database and the tail of its stream that are lost together are not noticed."""
+        disks = [it.disk for it in self.primaries if it.name == name]
+        streams = [stream.last for key, stream in self.streams.items() if key[0] == name]
+        if disks and streams:
+            self.promises.numbers_are_used_again(max(*streams, *(disk.head for disk in disks)))
+
+    def second_primary(self) -> None:
+        """Let go of what one alone can promise: two may both have acknowledged."""
+        self.single = False
+        self.promises.open.clear()
 
     # Promotion.
 
@@ -246,6 +273,7 @@ class World:
         term = max(log.term(fork.epoch) for fork in lineage) + 1
         disk = disk.with_epoch(self.epoch(term))
         self.promises.note(disk)
+        self.second_primary()
         del self.downstreams[name]
         self.primaries.append(Primary(self, name, disk))
 
@@ -260,7 +288,8 @@ class World:
                 primary.restart()
         self.calm(4.0)
         if not any(it.running for it in self.primaries):  # three can stop each other in a circle
-            min(self.primaries, key=lambda it: it.disk.fenced).restart()
+            best = max(self.primaries, key=lambda it: (not it.disk.fenced, it.term))
+            best.restart()
             self.calm(1.0)
         right = self.root.name
         for primary in [it for it in self.primaries if not it.running]:
