@@ -266,10 +266,16 @@ class Publisher:
             listener(seq)
 
     async def look(self) -> None:
-        """Learn which entry is the first: the stream drops the oldest when it is full."""
-        if self.ready.is_set():
+        """Learn which entry is the first: the stream drops the oldest when it is full.
+
+        A stream that is gone is replaced, although nothing waits to be published: without one,
+        nobody could attach.
+        """
+        if self.ready.is_set() and self._outbox is not None:
             seen = await self._streams.look(self.ownership.generation)
-            if seen is not None:
+            if seen is None:
+                self.doubt("the stream is gone")
+            else:
                 self.first = seen.first
 
     async def prune(self, keep_from: int) -> None:

@@ -119,6 +119,23 @@ async def test_a_stream_that_an_admin_deletes_begins_a_new_epoch(server, hub):
     assert sink.loads == 1, "the past of the new epoch is still good"
 
 
+async def test_a_stream_that_is_deleted_while_nothing_is_written_is_replaced(server, hub):
+    """Nobody could attach to a node without a stream."""
+    sink = StateSink()
+    async with downstream(server, sink) as it, replicas.bus(server, "admin") as admin:
+        await attached(it)
+        before = hub.position.epoch
+        stream = hub.it.node.stream()
+        assert stream is not None
+
+        await delete(admin, f"STREAM.DELETE.{stream.name}")
+        await hub.it.publisher.look()
+
+        await eventually(lambda: hub.position.epoch != before, "new epoch")
+        await again(sink, hub, "stream deleted")
+    assert sink.loads == 1
+
+
 async def test_a_server_that_is_killed_while_entries_come_loses_nothing(server, hub):
     """Every replica goes on by itself when the server is back."""
     sink = StateSink()
