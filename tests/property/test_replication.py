@@ -3,6 +3,7 @@
 A primary, two followers in a row and a gateway at each of the three, as they are: only disks,
 streams and messages are simulated (`replication_world`). After every step the invariants of the
 design are checked; at the end the faults stop, and everybody must reach the head by itself.
+`test_mutations` breaks rules of the protocol on purpose: this fails then.
 """
 
 import pytest
