@@ -119,6 +119,10 @@ def _look_at(task: asyncio.Future[Any]) -> None:
         task.exception()
 
 
+class LoginUnanswered(errors.Unavailable):
+    """The server is there, and hung up during the login."""
+
+
 async def connect(
     options: Options,
     note: Callable[[Exception], Awaitable[None]],
@@ -127,8 +131,21 @@ async def connect(
 ) -> tuple[Client, Transport]:
     """Return a connected client and its transport; raise `Unavailable`, `Denied`, `Unsupported`.
 
-    `note` hears of errors besides, `broke` is called once when the client broke.
+    `note` hears of errors besides, `broke` is called once when the client broke. A login that
+    nobody answered is tried twice: when a server starts, who judges logins comes a moment later.
     """
+    try:
+        return await _connect(options, note, broke, timeout_s)
+    except LoginUnanswered:
+        return await _connect(options, note, broke, timeout_s)
+
+
+async def _connect(
+    options: Options,
+    note: Callable[[Exception], Awaitable[None]],
+    broke: Callable[[], Awaitable[None]],
+    timeout_s: float,
+) -> tuple[Client, Transport]:
     client = _Client()
     # nats-py has no public way to pass a transport.
     pipe = Transport()
@@ -172,7 +189,7 @@ async def connect(
 def _check(client: Client, options: Options) -> None:
     if not client.is_connected:
         # nats-py returns like that when the server hangs up instead of answering the login.
-        raise errors.Unavailable(f"server: {options.server} hung up during the login")
+        raise LoginUnanswered(f"server: {options.server} hung up during the login")
     version = client.connected_server_version
     found = (version.major, version.minor, version.patch)
     if found < VERSION_MIN:

@@ -104,6 +104,7 @@ def test_packets_pass_while_primary_and_server_are_dead(world, pings):
 def test_packets_pass_while_the_server_is_killed(world, pings):
     """The primary starts it again, and a change after that arrives."""
     world.kill_server()
+    eventually_sync(lambda: world.up.wig("peer", "list").code == 0, "the bus to be there again")
     world.create_peer()
 
     assert pings.stop() == []
