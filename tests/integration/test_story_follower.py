@@ -43,8 +43,11 @@ async def test_its_database_is_deleted_while_the_primary_is_dead(tree):
     await tree.start("paris")
     gateway = tree.gateway("gw-paris")
     # It waits, or has not noticed: the old stream is still there, and is followed.
-    waits = "this node holds nothing yet"
-    await eventually(lambda: gateway.why == waits or gateway.replica.phase is Phase.FOLLOWING, "a stand")
+    replica = gateway.replica
+    await eventually(
+        lambda: replica.why == "this node holds nothing yet" or replica.phase is Phase.FOLLOWING,
+        "it to wait, or to go on",
+    )
     assert tree.sinks["gw-paris"].peers[-1] == PEERS
 
     await tree.start("hub")
