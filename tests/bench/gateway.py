@@ -63,6 +63,8 @@ def _cold_start(program: Up, host: Host, directory: Path, peers: int) -> Figure:
     straight = _straight(host, directory, peers)
     host.run("ip", "link", "del", "wg0")
     with Clock() as clock:
+        while _peers(host, "wg0") >= peers:
+            time.sleep(0.01)  # the old process is still ending
         _wait(host, "wg0", peers)
     memory = rss_mb(program.pid)
     return Figure(
@@ -72,11 +74,14 @@ def _cold_start(program: Up, host: Host, directory: Path, peers: int) -> Figure:
     )
 
 
+def _peers(host: Host, name: str) -> int:
+    return host.run("wg", "show", name, "peers", check=False).stdout.count("\n")
+
+
 def _wait(host: Host, name: str, peers: int) -> None:
     end = time.monotonic() + START_S_MAX
     while time.monotonic() < end:
-        shown = host.run("wg", "show", name, "peers", check=False).stdout
-        if shown.count("\n") >= peers:
+        if _peers(host, name) >= peers:
             return
         time.sleep(peers / 100_000)  # looking costs the device time, too
     raise TimeoutError(f"{name} never had {peers} peers")
