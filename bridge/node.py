@@ -1,4 +1,4 @@
-"""Whole programs, put together from their parts. Called by the command line.
+"""Datastores as whole programs, put together from their parts. Called by the command line.
 
 Each `run_…` returns when it was told to stop (SIGINT, SIGTERM, `stop`), and raises the error that
 ended it otherwise; `supervisor.exit_code` turns that into the program's exit code.
@@ -6,39 +6,28 @@ ended it otherwise; `supervisor.exit_code` turns that into the program's exit co
 
 import asyncio
 import logging
-import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Never, Protocol
 
-import wig
 from bridge import auth, connection, subjects, supervisor
 from bridge.auth import AuthOptions
 from bridge.connection import Connection
 from bridge.discovery import Discovery
-from bridge.downstream import FollowerOptions
-from bridge.follower import Follower
 from bridge.follower_datastore import FollowerDatastore
 from bridge.options import Options
-from bridge.primary import INSTANCE_BYTES, Primary
+from bridge.primary import Primary
 from bridge.queries import QUERIES
 from bridge.retention import Policy, Retention
 from bridge.source import Me
 from bridge.supervisor import Service
-from bridge.worker import Worker
-from wig import access, errors
+from wig import errors
 from wig.commands import DECODE
-from wig.log import Position
-from wig.ports import Sink
 from wig.sqlite import initialise
 from wig.sqlite.datastore import Datastore
 
 logger = logging.getLogger(__name__)
-
-FAULT_CHECK_S = 1.0
-PROBLEMS_MAX = 10  # in one report; there may be as many as peers
 
 BUS_S_MAX = 30.0  # for the server to come up beside us, at a boot; then the unit tries again
 
@@ -193,121 +182,3 @@ def _follower(store: Datastore, bus: Connection, options: DatastoreOptions) -> F
         replicas=options.replicas,
         replace=options.replace,
     )
-
-
-class Quarantined(Protocol):
-    """An object that is not on the host as it should be (`wig.linux.quarantine`)."""
-
-    @property
-    def subject(self) -> str:
-        """What it is about."""
-
-    @property
-    def reason(self) -> str:
-        """What the host says."""
-
-
-class GatewaySink(Sink, Protocol):
-    """A gateway's side of this host (`wig.linux.gateway.Gateway`)."""
-
-    def device_position(self) -> Position | None:
-        """Return where the devices are; it outlives the process."""
-
-    def database(self) -> str | None:
-        """Return the database of the state; None: there is no state."""
-
-    def state_digest(self) -> str:
-        """Return the digest of the state."""
-
-    def quarantine(self) -> Sequence[Quarantined]:
-        """Return what cannot be put on the host."""
-
-    def fault(self) -> BaseException | None:
-        """Return why it does not look after its devices any more; None: it does."""
-
-    def close(self, *, down: bool = False) -> None:
-        """Let go of the devices; `down` removes them."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GatewayOptions:
-    """A gateway on this host."""
-
-    name: str
-    """Of the node."""
-    upstream: str
-    """The name of the node to follow."""
-    bus: Options
-    domain: str | None = None
-    """Of the upstream's JetStream; None: as the upstream says."""
-    replace: bool = False
-    """Give up the state of another database for the upstream's."""
-    down_on_exit: bool = False
-    """Remove the interfaces when it stops; False: they go on passing packets."""
-
-
-async def run_gateway(
-    options: GatewayOptions,
-    make_sink: Callable[[], GatewaySink],
-    *,
-    stop: asyncio.Event | None = None,
-) -> None:
-    """Follow a datastore until told to stop; `make_sink` takes hold of the host."""
-    async with AsyncExitStack() as stack:
-        services = await gateway(stack, options, make_sink)
-        await supervisor.run(services, stop=stop)
-
-
-async def gateway(
-    stack: AsyncExitStack, options: GatewayOptions, make_sink: Callable[[], GatewaySink]
-) -> dict[str, Service]:
-    """Return the services of a gateway; `stack` closes what they need."""
-    me = Me(
-        node=access.parse_identity(options.name, "name"),
-        instance=secrets.token_hex(INSTANCE_BYTES),
-        version=wig.__version__,
-        role="gateway",
-    )
-    sink = make_sink()
-    stack.callback(sink.close, down=options.down_on_exit)
-    worker = stack.enter_context(closing(Worker("gateway")))
-    bus = await stack.enter_async_context(connection.opened(options.bus, wait_s=BUS_S_MAX))
-    problems: tuple[str, ...] = ()
-    follower = Follower(
-        bus,
-        sink,
-        worker,
-        FollowerOptions(
-            me=me,
-            upstream=options.upstream,
-            kind="gateway",
-            domain=options.domain,
-            replace=options.replace,
-            database=sink.database,
-            floor=sink.device_position,
-            state_digest=sink.state_digest,
-            problems=lambda: problems,
-        ),
-    )
-
-    async def watch() -> Never:
-        """Report what the host refuses; raise if nothing looks after it: only a restart helps."""
-        nonlocal problems
-        while True:
-            await asyncio.sleep(FAULT_CHECK_S)
-            if (fault := sink.fault()) is not None:
-                raise errors.Unusable("gateway: nothing looks after its devices") from fault
-            # In the sink's thread: it may be busy for long, and the event loop must not wait.
-            found = _told(await worker.call(sink.quarantine))
-            if found != problems:
-                problems = found
-                follower.reporter.changed()
-
-    return {"gateway bus": bus.run, "gateway": follower.run, "gateway device": watch}
-
-
-def _told(found: Sequence[Quarantined]) -> tuple[str, ...]:
-    """Return the first problems as text, and how many there are besides."""
-    told = tuple(f"{one.subject}: {one.reason}" for one in found[:PROBLEMS_MAX])
-    more = len(found) - len(told)
-    return (*told, f"and {more} more") if more else told

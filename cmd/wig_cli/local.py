@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Never
 
-from bridge import client, credentials, node, supervisor
+from bridge import client, credentials, gateway_node, node, supervisor
 from bridge.auth import AuthOptions
-from bridge.node import DatastoreOptions, GatewayOptions
+from bridge.gateway_node import GatewayOptions
+from bridge.node import DatastoreOptions
 from bridge.options import Options
 from bridge.retention import Policy
 from bridge.server import NatsServer, ServerOptions
@@ -133,7 +134,7 @@ def _check_host(wanted: linux.Options) -> None:
 async def _gateway(stack: AsyncExitStack, options: Local, server: NatsServer) -> dict[str, Service]:
     gateway_options = options.gateway
     assert gateway_options is not None
-    return await node.gateway(
+    return await gateway_node.gateway(
         stack,
         GatewayOptions(
             name=GATEWAY,

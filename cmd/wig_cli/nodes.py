@@ -152,12 +152,12 @@ def run_gateway(options: argparse.Namespace) -> int:
     """Follow a datastore until told to stop."""
     name = _node_name(options)
     upstream, _, domain = arguments.needed(options, "follow").partition("@")
-    node = import_module("bridge.node")
+    gateway = import_module("bridge.gateway_node")
     host = import_module("wig.linux.gateway")
     host_options = gateway_options(options, name)
     forever.run(
-        node.run_gateway(
-            node.GatewayOptions(
+        gateway.run_gateway(
+            gateway.GatewayOptions(
                 name=name,
                 upstream=upstream,
                 domain=domain or None,
