@@ -10,18 +10,12 @@ from typing import assert_never
 from msgspec import UNSET, UnsetType
 
 from wig import errors
-from wig.device import (
+from wig.device import Device, DevicePeer, Endpoint, FirewallConfig, Host, Link, Observed
+from wig.steps import (
     AddAddress,
     AddRoute,
     CreateInterface,
-    Device,
-    DevicePeer,
-    Endpoint,
-    FirewallConfig,
-    Host,
-    Link,
     LoadFirewall,
-    Observed,
     PeerChange,
     Problem,
     RemoveAddress,
@@ -40,7 +34,7 @@ MTU = 1420
 
 
 class FakeHost:
-    """A `device.HostPort`; tests look inside."""
+    """A `steps.HostPort`; tests look inside."""
 
     def __init__(self, peers_max: int | None = PEERS_MAX) -> None:
         self.peers_max = peers_max

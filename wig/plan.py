@@ -15,9 +15,6 @@ from msgspec.structs import replace
 
 from wig import wanted as wants
 from wig.device import (
-    AddAddress,
-    AddRoute,
-    CreateInterface,
     Device,
     DevicePeer,
     Host,
@@ -25,10 +22,15 @@ from wig.device import (
     InterfaceConfig,
     Link,
     LinkConfig,
-    LoadFirewall,
     Observed,
-    PeerChange,
     PeerConfig,
+)
+from wig.steps import (
+    AddAddress,
+    AddRoute,
+    CreateInterface,
+    LoadFirewall,
+    PeerChange,
     Problem,
     RemoveAddress,
     RemoveInterface,

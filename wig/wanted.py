@@ -16,11 +16,11 @@ from wig.device import (
     InterfaceConfig,
     LinkConfig,
     PeerConfig,
-    Problem,
     Sources,
 )
 from wig.model import Interface, Peer
 from wig.ports import View
+from wig.steps import Problem
 
 FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
 """The kernel's parameter that lets it forward, by IP version (a path under /proc/sys)."""

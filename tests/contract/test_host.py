@@ -1,4 +1,4 @@
-"""What every `device.HostPort` must do: the fake that tests use, and a real Linux host."""
+"""What every `steps.HostPort` must do: the fake that tests use, and a real Linux host."""
 
 from contextlib import contextmanager
 
@@ -9,14 +9,15 @@ from tests.eventually import eventually_sync
 from tests.lab import Internet, need
 from tests.lab.remote_host import RemoteHost
 from wig import plan
-from wig.device import (
+from wig.device import Endpoint, PeerConfig
+from wig.keys import PresharedKey
+from wig.state import State
+from wig.steps import (
     AddAddress,
     AddRoute,
     CreateInterface,
-    Endpoint,
     LoadFirewall,
     PeerChange,
-    PeerConfig,
     RemoveAddress,
     RemoveInterface,
     RemoveRoute,
@@ -25,8 +26,6 @@ from wig.device import (
     SetPeers,
     SetSysctl,
 )
-from wig.keys import PresharedKey
-from wig.state import State
 from wig.wanted import Wanted
 
 A, B, C = builders.key("a"), builders.key("b"), builders.key("c")

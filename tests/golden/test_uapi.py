@@ -9,8 +9,9 @@ import base64
 import pytest
 
 from wig import keys
-from wig.device import Device, DevicePeer, Endpoint, PeerChange, SetDevice
+from wig.device import Device, DevicePeer, Endpoint
 from wig.linux import uapi
+from wig.steps import PeerChange, SetDevice
 
 PRIVATE = "e84b5a6d2717c1003a13b431570353dbaca9146cf150c5f8575680feba52027a"
 PRESHARED = "188515093e952f5f22e865cef3012e72f8b5f0b598ac0309d5dacce3b70fcf52"

@@ -1,4 +1,4 @@
-"""A real host of the lab behind `device.HostPort`: the steps of a test, performed by the kernel."""
+"""A real host of the lab behind `steps.HostPort`: the steps of a test, performed by the kernel."""
 
 import pickle
 import subprocess
@@ -9,7 +9,8 @@ from typing import Any, Self
 
 from tests.lab.host import Host
 from wig import device
-from wig.device import Endpoint, Problem, Step
+from wig.device import Endpoint
+from wig.steps import Problem, Step
 
 
 class RemoteHost:

@@ -12,8 +12,9 @@ from tests.gateways import Follower
 from tests.hosts import FakeHost
 from tests.property.strategies import histories
 from wig import errors, keys, ops, plan
-from wig.device import Device, DevicePeer, HostConfig, Link, PeerConfig, SetPeers
+from wig.device import Device, DevicePeer, HostConfig, Link, PeerConfig
 from wig.state import State
+from wig.steps import SetPeers
 from wig.wanted import Wanted, peer_config
 
 _some_keys = st.sampled_from([builders.key(seed) for seed in range(6)] + [builders.key("other")])

@@ -8,10 +8,10 @@ from tests import builders
 from tests.gateways import Follower
 from tests.hosts import FakeHost
 from wig import errors, ops, wanted
-from wig.device import (
+from wig.device import Endpoint
+from wig.steps import (
     AddRoute,
     CreateInterface,
-    Endpoint,
     LoadFirewall,
     PeerChange,
     RemoveInterface,

@@ -7,9 +7,6 @@ from tests import builders
 from tests.hosts import NEW_PEER
 from wig import plan
 from wig.device import (
-    AddAddress,
-    AddRoute,
-    CreateInterface,
     Device,
     DeviceConfig,
     DevicePeer,
@@ -19,10 +16,16 @@ from wig.device import (
     InterfaceConfig,
     Link,
     LinkConfig,
-    LoadFirewall,
     Observed,
-    PeerChange,
     PeerConfig,
+)
+from wig.keys import PresharedKey
+from wig.steps import (
+    AddAddress,
+    AddRoute,
+    CreateInterface,
+    LoadFirewall,
+    PeerChange,
     Problem,
     RemoveAddress,
     RemoveInterface,
@@ -32,7 +35,6 @@ from wig.device import (
     SetPeers,
     SetSysctl,
 )
-from wig.keys import PresharedKey
 
 A, B = builders.key("a"), builders.key("b")
 PSK = PresharedKey(builders.key("psk"))

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from tests import builders
-from wig.device import PeerChange
 from wig.linux import uapi
+from wig.steps import PeerChange
 
 
 @pytest.fixture

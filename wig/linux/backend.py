@@ -7,7 +7,8 @@ class with these methods.
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from wig.device import Device, Endpoint, PeerChange, Problem, SetDevice
+from wig.device import Device, Endpoint
+from wig.steps import PeerChange, Problem, SetDevice
 
 
 class Backend(Protocol):

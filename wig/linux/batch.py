@@ -9,21 +9,12 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from wig import errors, log, ops, plan, wanted
-from wig.device import (
-    AddRoute,
-    InterfaceConfig,
-    LoadFirewall,
-    PeerChange,
-    PeerConfig,
-    Problem,
-    RemoveRoute,
-    SetPeers,
-    Step,
-)
+from wig.device import InterfaceConfig, PeerConfig
 from wig.log import Record
 from wig.model import Peer
 from wig.ops import Op
 from wig.state import State
+from wig.steps import AddRoute, LoadFirewall, PeerChange, Problem, RemoveRoute, SetPeers, Step
 from wig.wanted import Wanted
 
 

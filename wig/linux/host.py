@@ -1,4 +1,4 @@
-"""The Linux host of a gateway (`device.HostPort`): observes it, and performs steps on it.
+"""The Linux host of a gateway (`steps.HostPort`): observes it, and performs steps on it.
 
 Called by `gateway`. Composes a WireGuard backend, rtnetlink, nftables and sysctls; keeps on
 record what it makes, so that it can be undone after a restart.
@@ -11,15 +11,16 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from wig import errors
-from wig.device import (
+from wig.device import Endpoint, FirewallConfig, Host, Observed
+from wig.linux import firewall, link, sysctl
+from wig.linux.backend import Backend
+from wig.linux.quarantine import subject
+from wig.linux.record import Made, Records
+from wig.steps import (
     AddAddress,
     AddRoute,
     CreateInterface,
-    Endpoint,
-    FirewallConfig,
-    Host,
     LoadFirewall,
-    Observed,
     Problem,
     RemoveAddress,
     RemoveInterface,
@@ -30,10 +31,6 @@ from wig.device import (
     SetSysctl,
     Step,
 )
-from wig.linux import firewall, link, sysctl
-from wig.linux.backend import Backend
-from wig.linux.quarantine import subject
-from wig.linux.record import Made, Records
 
 GONE_TIMEOUT_S = 2.0
 _STEP_S = 0.002

@@ -19,14 +19,8 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from wig import addresses, errors
-from wig.device import (
-    AddAddress,
-    AddRoute,
-    Link,
-    RemoveAddress,
-    RemoveRoute,
-    SetLink,
-)
+from wig.device import Link
+from wig.steps import AddAddress, AddRoute, RemoveAddress, RemoveRoute, SetLink
 
 ROUTE_PROTOCOL = 87  # free in Linux, include/uapi/linux/rtnetlink.h; 87 is W
 _IFF_UP = 1

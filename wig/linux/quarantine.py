@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from wig.device import (
+from wig.steps import (
     AddAddress,
     AddRoute,
     CreateInterface,

@@ -1,7 +1,7 @@
 """The gateway's Sink: turns the state into interfaces, and keeps nothing else.
 
 Driven by replication (`position`, `apply`, `load`, in one thread) and by the caretaker (in
-another); a lock keeps them apart. The host is behind `device.HostPort`: the kernel, or a fake
+another); a lock keeps them apart. The host is behind `steps.HostPort`: the kernel, or a fake
 that passes the same suite.
 
 State first, then the device: what the host refuses is quarantined (reported, tried again by the
@@ -19,7 +19,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from wig import errors, plan
-from wig.device import Endpoint, HostPort, PeerChange, Problem, RemoveInterface, SetPeers, Step
+from wig.device import Endpoint
 from wig.linux import batch
 from wig.linux.quarantine import Quarantine, Quarantined, subject
 from wig.linux.record import Place, Records
@@ -27,6 +27,7 @@ from wig.log import Position, Record
 from wig.model import Object
 from wig.snapshot import Header
 from wig.state import State
+from wig.steps import HostPort, PeerChange, Problem, RemoveInterface, SetPeers, Step
 from wig.wanted import Wanted
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from wig import addresses, errors, keys
-from wig.device import Device, DevicePeer, Endpoint, PeerChange, SetDevice
+from wig.device import Device, DevicePeer, Endpoint
+from wig.steps import PeerChange, SetDevice
 
 CHUNK_PEERS = 500
 """Peers in one request. The device answers no packet of a new peer's batch while it works on it,

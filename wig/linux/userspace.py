@@ -18,8 +18,9 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from wig import errors
-from wig.device import Device, Endpoint, PeerChange, Problem, SetDevice
+from wig.device import Device, Endpoint
 from wig.linux import uapi
+from wig.steps import PeerChange, Problem, SetDevice
 
 PROGRAM = "wireguard-go"
 PROGRAMS = frozenset({"wireguard-go", "boringtun", "boringtun-cli"})  # adopted when running
