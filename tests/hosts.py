@@ -4,13 +4,15 @@ It knows what matters of WireGuard: an allowed IP belongs to one peer, a removed
 refused peer stays as it was.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import assert_never
 
 from msgspec import UNSET, UnsetType
 
 from wig import errors
 from wig.device import Device, DevicePeer, Endpoint, FirewallConfig, Host, Link, Observed
+from wig.linux.samples import of_device
+from wig.samples import Batch
 from wig.steps import (
     AddAddress,
     AddRoute,
@@ -133,6 +135,11 @@ class FakeHost:
         assert self.peers_max is None or len(peers) <= self.peers_max
         self.devices[step.name] = self.devices[step.name]._replace(peers=peers)
         return tuple(problems)
+
+    def samples(self) -> Iterator[Batch]:
+        for name, device in list(self.devices.items()):
+            for peers in of_device(device):
+                yield Batch(name, peers)
 
     def remember(self) -> None:
         self.endpoints |= {

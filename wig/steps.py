@@ -6,7 +6,7 @@ performs. Steps are values, the only ways in which a host changes.
 **Invariant:** no key, preshared key or client address shows in a `repr`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from msgspec import UNSET, UnsetType
@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 from wig import keys
 from wig.codec import Value
 from wig.device import Endpoint, FirewallConfig, Host
+from wig.samples import Batch
 
 
 class CreateInterface(Value, frozen=True, kw_only=True):
@@ -143,6 +144,13 @@ class HostPort(Protocol):
         """Do it. Peers of a `SetPeers` that the device refuses come back as problems.
 
         Doing a step twice is the same as once. Raises `Unusable` when it cannot be done.
+        """
+
+    def samples(self) -> Iterator[Batch]:
+        """Yield what the devices say of their peers, some hundred at a time.
+
+        The exception: it overlaps with other calls, in other threads, and disturbs none. A device
+        that does not answer is left out.
         """
 
     def remember(self) -> None:

@@ -3,13 +3,14 @@
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from tests.lab.host import Host
 from wig import device
 from wig.device import Endpoint
+from wig.samples import Batch
 from wig.steps import Problem, Step
 
 
@@ -43,6 +44,9 @@ class RemoteHost:
 
     def perform(self, step: Step) -> tuple[Problem, ...]:
         return self._call("perform", step)  # type: ignore[no-any-return]
+
+    def samples(self) -> Iterator[Batch]:
+        return iter(self._call("samples"))
 
     def remember(self) -> None:
         self._call("remember")

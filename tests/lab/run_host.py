@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+from collections.abc import Iterator
 
 from wig import errors
 from wig.linux import record
@@ -20,6 +21,8 @@ def main() -> None:
         try:
             found = getattr(host, name)
             result = found(*arguments) if callable(found) else found
+            if isinstance(result, Iterator):
+                result = list(result)
         except errors.WigError as error:
             result = errors.from_body(error.body())
         pickle.dump(result, sys.stdout.buffer)

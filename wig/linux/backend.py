@@ -4,10 +4,11 @@ Called by `host`. The kernel's own WireGuard over generic netlink has its place 
 class with these methods.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from wig.device import Device, Endpoint
+from wig.samples import Sample
 from wig.steps import PeerChange, Problem, SetDevice
 
 
@@ -29,6 +30,14 @@ class Backend(Protocol):
 
     def read(self, name: str) -> Device | None:
         """Return the device; None: there is none that this backend can reach."""
+
+    def samples(self, name: str) -> Iterator[Sequence[Sample]]:
+        """Yield what the device says of its peers, in batches; nothing if there is none.
+
+        Called from other threads, while any of the other methods may run: needs a connection of
+        its own to the device. Each step takes a few milliseconds at most (`samples.of_device`
+        makes batches). Raises `Unusable` when the device does not say it all.
+        """
 
     def set_device(self, step: SetDevice) -> None:
         """Set what is not None; raise `Unusable` if the device refuses."""

@@ -4,8 +4,9 @@ Called by `gateway`. Composes a WireGuard backend, rtnetlink, nftables and sysct
 record what it makes, so that it can be undone after a restart.
 """
 
+import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -16,6 +17,7 @@ from wig.linux import firewall, link, sysctl
 from wig.linux.backend import Backend
 from wig.linux.quarantine import subject
 from wig.linux.record import Made, Records
+from wig.samples import Batch
 from wig.steps import (
     AddAddress,
     AddRoute,
@@ -31,6 +33,8 @@ from wig.steps import (
     SetSysctl,
     Step,
 )
+
+logger = logging.getLogger(__name__)
 
 GONE_TIMEOUT_S = 2.0
 _STEP_S = 0.002
@@ -124,6 +128,16 @@ class LinuxHost:
         if made != self._made:
             self._records.save_made(made)
             self._made = made
+
+    def samples(self) -> Iterator[Batch]:
+        """Yield what the devices of wig's interfaces say of their peers."""
+        for name in self._made.interfaces:
+            try:
+                for peers in self._backend.samples(name):
+                    yield Batch(name, peers)
+            except errors.Unusable as error:
+                fields = {"interface": name, "reason": error.message}
+                logger.warning("statistics not readable", extra=fields)
 
     def remember(self) -> None:
         """Keep in memory where the clients are."""

@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -25,6 +25,7 @@ from wig.linux.quarantine import Quarantine, Quarantined, subject
 from wig.linux.record import Place, Records
 from wig.log import Position, Record
 from wig.model import Object
+from wig.samples import Batch
 from wig.snapshot import Header
 from wig.state import State
 from wig.steps import HostPort, PeerChange, Problem, RemoveInterface, SetPeers, Step
@@ -153,6 +154,13 @@ class HostSink:
         Without the lock: reading a large device takes long, and changes nothing here.
         """
         self._host.remember()
+
+    def samples(self) -> Iterator[Batch]:
+        """Yield what the devices say of their peers, some hundred at a time.
+
+        Without the lock, from any thread: it must delay no entry, however many peers there are.
+        """
+        return self._host.samples()
 
     def dead(self) -> tuple[str, ...]:
         """Return the interfaces whose device died by itself since the last call."""

@@ -12,14 +12,15 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from wig import errors
 from wig.device import Device, Endpoint
-from wig.linux import uapi
+from wig.linux import samples, uapi
+from wig.samples import Sample
 from wig.steps import PeerChange, Problem, SetDevice
 
 PROGRAM = "wireguard-go"
@@ -154,7 +155,18 @@ class Userspace:
         try:
             return uapi.parse(text)
         except ValueError as error:
-            raise errors.Unusable(f"the device of {name!r} is not understood") from error
+            raise _strange(name) from error
+
+    def samples(self, name: str) -> Iterator[Sequence[Sample]]:
+        """Yield what the device says of its peers, while it says it."""
+        try:
+            yield from samples.read(self._path(name))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return  # there is none
+        except OSError as error:
+            raise _silent(name) from error
+        except ValueError as error:
+            raise _strange(name) from error
 
     def set_device(self, step: SetDevice) -> None:
         """Set what is not None; when a port is refused, the device keeps the one it has.
@@ -272,6 +284,10 @@ class Userspace:
 
 def _silent(name: str) -> errors.Unusable:
     return errors.Unusable(f"{PROGRAM} does not answer for {name!r}")
+
+
+def _strange(name: str) -> errors.Unusable:
+    return errors.Unusable(f"the device of {name!r} is not understood")
 
 
 def _pids(name: str) -> list[int]:
