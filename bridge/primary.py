@@ -17,6 +17,7 @@ from bridge.api import Api, Take
 from bridge.commands import Commands
 from bridge.connection import Connection
 from bridge.datastore import DatastoreNode
+from bridge.expiry import Expiry
 from bridge.rivals import Rivals
 from bridge.source import Me
 from bridge.supervisor import Service
@@ -61,6 +62,7 @@ class Primary:
         self.publisher = self.node.publisher
         self.rivals = Rivals(bus, self.me, datastore, self.node.writer)
         self.commands = Commands(bus, datastore, self.node.writer, self.publisher)
+        self.expiry = Expiry(bus, self.node, self.commands.take)
 
     def services(self) -> dict[str, Service]:
         """Return the parts to run, each after those that it needs."""
@@ -70,6 +72,7 @@ class Primary:
             "commands": self.commands.run,
             "answers": self.commands.answers.run,
             "api": self._serve_when_ready,
+            "expiry": self.expiry.run,
         }
 
     def on_serving(self, callback: Callable[[], None]) -> None:
@@ -131,7 +134,7 @@ class Primary:
     def status(self) -> NodeStatus:
         """Return its own line."""
         publisher = self.publisher
-        problems = publisher.ownership.problems
+        problems = (*publisher.ownership.problems, *self.expiry.problems)
         if publisher.stuck:
             problems = (*problems, "the stream does not take entries")
         return NodeStatus(

@@ -6,7 +6,7 @@ can be, and records what it went through.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from bridge import connection
 from bridge.client import Client
 from bridge.connection import Connection
 from bridge.downstream import FollowerOptions
+from bridge.expiry import read_clocks
 from bridge.follower import Follower
 from bridge.options import Options
 from bridge.primary import Primary
@@ -27,6 +28,7 @@ from tests import builders
 from tests.eventually import eventually
 from wig import errors, log
 from wig.commands import CreateInterface, CreatePeer, ImportPeers
+from wig.expiry import Reading
 from wig.log import Position, Record
 from wig.model import Object
 from wig.replica import Phase
@@ -122,8 +124,9 @@ async def nats(directory: Path) -> AsyncIterator[NatsServer]:
 
 @asynccontextmanager
 async def primary(
-    server: NatsServer, db: Path, node: str = "hub", **options: Any
-) -> AsyncIterator["Small"]:
+    server: NatsServer, db: Path, node: str = "hub", clock: Callable[[], Reading] = read_clocks,
+    **options: Any,
+) -> AsyncIterator["Small"]:  # fmt: skip
     """Run a primary; a database that is not there is made."""
     with suppress(errors.Unusable):
         init(db, now=datetime.now(UTC), entropy=secrets.token_bytes, token=builders.token())
@@ -133,6 +136,7 @@ async def primary(
         datastore = stack.enter_context(Datastore.open(db))
         it = Primary(datastore, one, node=node, **options)
         stack.callback(it.close)
+        it.expiry.clock = clock
         await stack.enter_async_context(running(**it.services()))
         await asyncio.wait_for(it.publisher.ready.wait(), 10)
         yield Small(it, Client(admin), db)
@@ -164,7 +168,7 @@ class Small:
         )
         return key
 
-    async def peers(self, count: int) -> None:
+    async def peers(self, count: int, **fields: Any) -> None:
         """Create many peers."""
         for start in range(0, count, 5000):
             some = range(start, min(start + 5000, count))
@@ -174,6 +178,7 @@ class Small:
                     public_key=builders.key((self.db.name, "bulk", self._peers, n)),
                     interface="wg0",
                     name=f"peer {n}",
+                    **fields,
                 )
                 for n in some
             )

@@ -122,7 +122,7 @@ def _add_fields(parser: argparse.ArgumentParser, default: str | None) -> None:
     parser.add_argument("--description", metavar="TEXT", default=text)
     parser.add_argument(
         "--expire", type=inputs.moment, metavar="TIME", default=default,
-        help="when it is to end: 2030-01-31T12:00:00Z, 90d, 12h, never; not enforced yet",
+        help="when it is deleted: 2030-01-31T12:00:00Z, 90d, 12h, never",
     )  # fmt: skip
     parser.add_argument(
         "--outside-pool", action="store_true", help="allow addresses outside the interface's pool"

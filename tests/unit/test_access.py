@@ -191,3 +191,10 @@ def test_the_servers_own_users_are_no_tokens(id):
     """nats-server would never ask about a token of that name."""
     with pytest.raises(errors.Invalid, match="the server's own"):
         access.parse_token_id(id, "id")
+
+
+@pytest.mark.parametrize("id", access.ACTORS)
+def test_who_acts_without_a_token_is_no_token(id):
+    """The log says who did what."""
+    with pytest.raises(errors.Invalid, match="wig itself"):
+        access.parse_token_id(id, "id")
