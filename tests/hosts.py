@@ -136,6 +136,13 @@ class FakeHost:
         self.devices[step.name] = self.devices[step.name]._replace(peers=peers)
         return tuple(problems)
 
+    def interfaces(self) -> tuple[str, ...]:
+        return tuple(sorted(self.made))
+
+    def clients(self, name: str) -> Mapping[str, DevicePeer]:
+        device = self._copy(name)
+        return {key: peer for key, peer in device.peers.items() if peer.endpoint} if device else {}
+
     def samples(self) -> Iterator[Batch]:
         for name, device in list(self.devices.items()):
             for peers in of_device(device):

@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from wig import keys
 from wig.codec import Value
-from wig.device import Endpoint, FirewallConfig, Host
+from wig.device import DevicePeer, Endpoint, FirewallConfig, Host
 from wig.samples import Batch
 
 
@@ -125,6 +125,8 @@ class Problem(NamedTuple):
     interface: str
     """The interface it belongs to; empty: none."""
     reason: str
+    hint: str = ""
+    """What an operator can do about it; empty: nothing in particular."""
 
 
 class HostPort(Protocol):
@@ -152,6 +154,12 @@ class HostPort(Protocol):
         The exception: it overlaps with other calls, in other threads, and disturbs none. A device
         that does not answer is left out.
         """
+
+    def interfaces(self) -> tuple[str, ...]:
+        """Return the names of the interfaces that wig made or adopted, now or before a restart."""
+
+    def clients(self, name: str) -> Mapping[str, DevicePeer]:
+        """Return, by public key, the peers of a device that have an endpoint; no device: none."""
 
     def remember(self) -> None:
         """Keep, in memory, what a device that dies would take along: where its clients are."""

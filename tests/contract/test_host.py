@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 
 import pytest
+from msgspec.structs import replace
 
 from tests import builders, hosts
 from tests.eventually import eventually_sync
@@ -159,7 +160,23 @@ def test_an_endpoint_is_set(device):
     device.wake("wg0", [A])
 
     assert device.observe(["wg0"]).interfaces["wg0"].device.peers[A].endpoint == endpoint
+    assert device.interfaces() == ("wg0",)
     assert peers(device)[A] == (None, set(), 0)
+
+
+def test_removing_and_adding_in_one_go_forgets_the_endpoint(device):
+    """The peer is what it was in all else; only peers with an endpoint are clients."""
+    peer = PeerChange(public_key=A, preshared_key=PSK, allowed_ips=("10.0.0.2",), keepalive_s=9)
+    change(device, replace(peer, endpoint=Endpoint("192.0.2.1:5555")), PeerChange(public_key=B))
+    before = peers(device)
+    (client,) = device.clients("wg0").items()
+    assert client == (A, device.observe(["wg0"]).interfaces["wg0"].device.peers[A])
+
+    change(device, PeerChange(public_key=A, remove=True), peer)
+
+    assert device.clients("wg0") == {}
+    assert peers(device) == before
+    assert device.clients("wg7") == {}
 
 
 def test_a_removed_interface_is_gone(device):

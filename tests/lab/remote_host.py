@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from tests.lab.host import Host
 from wig import device
-from wig.device import Endpoint
+from wig.device import DevicePeer, Endpoint
 from wig.samples import Batch
 from wig.steps import Problem, Step
 
@@ -44,6 +44,12 @@ class RemoteHost:
 
     def perform(self, step: Step) -> tuple[Problem, ...]:
         return self._call("perform", step)  # type: ignore[no-any-return]
+
+    def interfaces(self) -> tuple[str, ...]:
+        return self._call("interfaces")  # type: ignore[no-any-return]
+
+    def clients(self, name: str) -> Mapping[str, DevicePeer]:
+        return self._call("clients", name)  # type: ignore[no-any-return]
 
     def samples(self) -> Iterator[Batch]:
         return iter(self._call("samples"))

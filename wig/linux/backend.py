@@ -7,7 +7,7 @@ class with these methods.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from wig.device import Device, Endpoint
+from wig.device import Device, DevicePeer, Endpoint
 from wig.samples import Sample
 from wig.steps import PeerChange, Problem, SetDevice
 
@@ -44,6 +44,9 @@ class Backend(Protocol):
 
     def set_peers(self, name: str, changes: Sequence[PeerChange]) -> tuple[Problem, ...]:
         """Change peers in this order; return those that the device refused."""
+
+    def clients(self, name: str) -> Mapping[str, DevicePeer]:
+        """Return, by public key, the peers that have an endpoint; no device: none."""
 
     def remember(self) -> None:
         """Keep in memory where the clients of each device are."""

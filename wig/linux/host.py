@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from wig import errors
-from wig.device import Endpoint, FirewallConfig, Host, Observed
+from wig.device import DevicePeer, Endpoint, FirewallConfig, Host, Observed
 from wig.linux import firewall, link, sysctl
 from wig.linux.backend import Backend
 from wig.linux.quarantine import subject
@@ -128,6 +128,14 @@ class LinuxHost:
         if made != self._made:
             self._records.save_made(made)
             self._made = made
+
+    def interfaces(self) -> tuple[str, ...]:
+        """Return the interfaces that wig made or adopted."""
+        return self._made.interfaces
+
+    def clients(self, name: str) -> Mapping[str, DevicePeer]:
+        """Return the peers of a device that have an endpoint."""
+        return self._backend.clients(name)
 
     def samples(self) -> Iterator[Batch]:
         """Yield what the devices of wig's interfaces say of their peers."""

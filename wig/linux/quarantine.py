@@ -33,6 +33,8 @@ class Quarantined(NamedTuple):
     interface: str
     reason: str
     since: datetime
+    hint: str = ""
+    """What an operator can do about it; empty: nothing in particular."""
 
 
 _SUBJECTS: dict[type, str] = {
@@ -103,7 +105,13 @@ class Quarantine:
             since = known.since if known else self._since.get(problem.subject)
             if since is None:
                 new.append(problem)
-            self._found[problem.subject] = Quarantined(*problem, since or now)
+            self._found[problem.subject] = Quarantined(
+                subject=problem.subject,
+                interface=problem.interface,
+                reason=problem.reason,
+                since=since or now,
+                hint=problem.hint,
+            )
         return new
 
     def clear(self, subjects: Iterable[str]) -> None:

@@ -85,6 +85,12 @@ def parse(text: bytes) -> Device:
     )
 
 
+def parse_clients(text: bytes) -> dict[str, DevicePeer]:
+    """Return the peers of a `get` that have an endpoint."""
+    sections = text.decode("ascii").split("public_key=")[1:]
+    return dict(_parse_peer(section) for section in sections if "\nendpoint=" in section)
+
+
 def parse_port(text: bytes) -> int:
     """Return only the port that the device of a `get` is bound to; 0: none."""
     head = text.partition(b"public_key=")[0]

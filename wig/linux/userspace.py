@@ -18,7 +18,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from wig import errors
-from wig.device import Device, Endpoint
+from wig.device import Device, DevicePeer, Endpoint
 from wig.linux import samples, uapi
 from wig.samples import Sample
 from wig.steps import PeerChange, Problem, SetDevice
@@ -156,6 +156,10 @@ class Userspace:
             return uapi.parse(text)
         except ValueError as error:
             raise _strange(name) from error
+
+    def clients(self, name: str) -> Mapping[str, DevicePeer]:
+        """Return the peers that have an endpoint; the others are not even parsed."""
+        return uapi.parse_clients(self._read_text(name) or b"")
 
     def samples(self, name: str) -> Iterator[Sequence[Sample]]:
         """Yield what the device says of its peers, while it says it."""
