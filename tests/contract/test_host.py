@@ -12,6 +12,7 @@ from tests.lab.remote_host import RemoteHost
 from wig import plan
 from wig.device import Endpoint, PeerConfig
 from wig.keys import PresharedKey
+from wig.samples import Sample
 from wig.state import State
 from wig.steps import (
     AddAddress,
@@ -177,6 +178,19 @@ def test_removing_and_adding_in_one_go_forgets_the_endpoint(device):
     assert device.clients("wg0") == {}
     assert peers(device) == before
     assert device.clients("wg7") == {}
+
+
+def test_samples_are_of_all_peers(device):
+    """With where they are, and nothing that was not counted yet."""
+    change(device, PeerChange(public_key=A, endpoint=Endpoint("192.0.2.1:5555")))
+    change(device, PeerChange(public_key=B))
+
+    (batch,) = device.samples()
+
+    assert batch.interface == "wg0"
+    assert sorted(batch.peers) == sorted(
+        [Sample(A, 0, 0, 0, Endpoint("192.0.2.1:5555")), Sample(B, 0, 0, 0, None)]
+    )
 
 
 def test_a_removed_interface_is_gone(device):
