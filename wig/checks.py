@@ -22,6 +22,9 @@ MTU_MIN_IPV4 = 576  # RFC 791: every host accepts this much
 MTU_MIN_IPV6 = 1280  # RFC 8200, section 5; Linux removes IPv6 from a link below
 MTU_MAX = 65535
 
+RATE_LIMIT_MIN = 1_000  # bit/s: 125 bytes, one small packet a second
+RATE_LIMIT_MAX = 100_000_000_000  # nftables counts time: 64 bits of ns times bytes must hold it
+
 _INTERFACE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _TAKEN_NAMES = frozenset({"lo", "all", "default"})  # /proc/sys/net/ipv4/conf has the last two
 _SECRET_DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -96,6 +99,18 @@ def mtu(number: int, *, ipv6: bool) -> int:
         raise Invalid(
             f"mtu: {quoted(number)} is not between {least} and {MTU_MAX}, the limits {family} IPv6",
             field="mtu",
+        )
+    return number
+
+
+def rate_limit(number: int | None) -> int | None:
+    """Return a rate in bit/s, or None for no limit."""
+    if number is not None and not RATE_LIMIT_MIN <= number <= RATE_LIMIT_MAX:
+        raise Invalid(
+            f"rate_limit: {quoted(number)} is not between {RATE_LIMIT_MIN} and {RATE_LIMIT_MAX}, "
+            "in bit/s",
+            field="rate_limit",
+            hint="none (JSON: null) removes the limit",
         )
     return number
 

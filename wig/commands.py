@@ -76,6 +76,8 @@ class PeerSpec(Value, frozen=True, kw_only=True):
     description: str = ""
     expire: Time | None = None
     enabled: bool = True
+    rate_limit: int | None = None
+    """bit/s, each direction; None: no limit."""
     outside_pool: bool = False
     """Allow addresses outside the interface's pool."""
 
@@ -103,6 +105,7 @@ class UpdatePeer(Command, frozen=True, kw_only=True):
     description: str | UnsetType = UNSET
     expire: Time | None | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
+    rate_limit: int | None | UnsetType = UNSET
     outside_pool: bool = False
     revision: str | None = None
 

@@ -83,13 +83,14 @@ def _create_peer(view: View, spec: PeerSpec, now: datetime) -> Iterator[ops.Peer
         description=checks.description(spec.description),
         expire=None if spec.expire is None else checks.expire(spec.expire, now),
         enabled=spec.enabled,
+        rate_limit=checks.rate_limit(spec.rate_limit),
         ip=placement.place(view, interface, 4, spec.ip, outside_pool=outside),
         ip6=placement.place(view, interface, 6, spec.ip6, outside_pool=outside),
     )
     yield ops.PeerCreate(peer=peer)
 
 
-_PLAIN = ("preshared_key", "name", "description", "expire", "enabled")
+_PLAIN = ("preshared_key", "name", "description", "expire", "enabled", "rate_limit")
 
 
 def _check_holds(view: View, existing: Peer, spec: PeerSpec) -> None:
@@ -139,7 +140,7 @@ def _update_peer(view: View, command: UpdatePeer, now: datetime) -> Iterator[ops
     interface = view.interface(peer.interface)
     assert interface is not None, "every peer has its interface"
     changes = _changes(command, name=checks.name, description=checks.description)
-    changes |= _changes(command, preshared_key=_same, enabled=_same)
+    changes |= _changes(command, preshared_key=_same, enabled=_same, rate_limit=checks.rate_limit)
     if command.expire is not UNSET and command.expire != peer.expire:
         changes["expire"] = command.expire and checks.expire(command.expire, now)
     for version, field in placement.FIELDS.items():

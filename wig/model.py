@@ -52,6 +52,8 @@ class Peer(Value, frozen=True, kw_only=True, tag="peer", tag_field="kind"):
     """When the peer is deleted; None: never."""
     enabled: bool = True
     """False: known, keeps its addresses, but absent from the gateways' devices."""
+    rate_limit: int | None = None
+    """What a gateway lets through, in bit/s, to the peer and from it each; None: no limit."""
     revision: str = ""
 
 

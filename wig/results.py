@@ -53,6 +53,7 @@ class PublicPeer(Value, frozen=True, kw_only=True):
     description: str = ""
     expire: Time | None = None
     enabled: bool = True
+    rate_limit: int | None = None
     revision: str = ""
 
 
@@ -145,6 +146,7 @@ def public(thing: Object) -> PublicInterface | PublicPeer | PublicToken:
                 description=thing.description,
                 expire=thing.expire,
                 enabled=thing.enabled,
+                rate_limit=thing.rate_limit,
                 revision=thing.revision,
             )
         case Interface():

@@ -38,7 +38,7 @@ def _spec(peer: dict[str, Any], pools: dict[str, tuple[str, ...]]) -> dict[str, 
     """Return the fields that `import` reads; those with their default are left out."""
     spec = {"interface": peer["interface"], "public_key": peer["public_key"]}
     spec |= {"ip": peer["ip"], "ip6": peer["ip6"]}
-    for name in ("preshared_key", "name", "description", "expire"):
+    for name in ("preshared_key", "name", "description", "expire", "rate_limit"):
         if peer.get(name):
             spec[name] = peer[name]
     if not peer["enabled"]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from wig import errors, keys
+from wig import errors, keys, rates
 from wig.addresses import parse_range
 
 S = TypeVar("S", bound=keys.Secret)
@@ -52,6 +52,14 @@ def moment(text: str) -> datetime | None:
             f"{errors.quoted(text)} has no time zone: add Z for UTC, as in 2030-01-31T12:00:00Z"
         )
     return value
+
+
+def rate(text: str) -> int | None:
+    """Return a rate in bit/s, or None for no limit."""
+    try:
+        return rates.parse(text, "rate_limit")
+    except errors.Invalid as error:
+        raise argparse.ArgumentTypeError(_rule(error)) from None
 
 
 def address(text: str) -> str | None:

@@ -17,8 +17,8 @@ DEFAULTS: dict[str, Fields] = {
     },
     "peer": {
         "public_key": "", "interface": "", "ip": None, "ip6": None, "name": "", "description": "",
-        "enabled": True, "expire": None, "created": None, "has_preshared_key": False,
-        "revision": "",
+        "enabled": True, "expire": None, "rate_limit": None, "created": None,
+        "has_preshared_key": False, "revision": "",
     },
     "node": {
         "name": "", "role": "", "version": "", "instance": "", "position": None, "head": 0,

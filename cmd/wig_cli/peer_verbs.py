@@ -68,6 +68,7 @@ async def run_create(session: "Session", options: argparse.Namespace) -> None:
         description=options.description,
         expire=options.expire,
         enabled=not options.disabled,
+        rate_limit=options.rate_limit,
         outside_pool=options.outside_pool,
     )
     with _config_file(options) as write:
@@ -243,6 +244,7 @@ async def run_update(session: "Session", options: argparse.Namespace) -> None:
         description=given.get("description", UNSET),
         expire=given.get("expire", UNSET),
         enabled=given.get("enabled", UNSET),
+        rate_limit=given.get("rate_limit", UNSET),
         outside_pool=options.outside_pool,
         revision=options.revision,
     )

@@ -16,6 +16,7 @@ One peer a line, as JSON objects or as CSV with the names of the fields in the f
   interface      needed, unless --interface is given
   ip, ip6        absent: the first free one; none (JSON: null): no address of that family
   preshared_key, name, description, expire (RFC 3339), enabled, outside_pool
+  rate_limit     bit/s in each direction; in CSV also as 10M
 The file is sent in batches of up to 10,000 peers, each all or nothing. After a mistake or an
 interruption, correct the file and run it again: what is there already stays as it is."""
 
@@ -93,6 +94,7 @@ def _add_update(group: Any) -> None:
         examples=(
             "wig peer update KEY --disable",
             "wig peer update KEY --expire 90d --ip6 none",
+            "wig peer update KEY --rate-limit 10M",
         ),
     )  # fmt: skip
     parser.add_argument("public_key", metavar="PUBLIC_KEY")
@@ -123,6 +125,10 @@ def _add_fields(parser: argparse.ArgumentParser, default: str | None) -> None:
     parser.add_argument(
         "--expire", type=inputs.moment, metavar="TIME", default=default,
         help="when it is deleted: 2030-01-31T12:00:00Z, 90d, 12h, never",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rate-limit", type=inputs.rate, metavar="RATE", default=default,
+        help="bit/s in each direction, on each gateway: 500k, 10M, 1G; none removes it",
     )  # fmt: skip
     parser.add_argument(
         "--outside-pool", action="store_true", help="allow addresses outside the interface's pool"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from wig import addresses, checks, codec, errors, keys
+from wig import addresses, checks, codec, errors, keys, rates
 from wig.commands import AUTO, PeerSpec
 
 FIELDS = PeerSpec.__struct_fields__
@@ -116,6 +116,8 @@ def _from_cells(columns: list[str], cells: list[str], interface: str | None) -> 
     for name in ("enabled", "outside_pool"):
         if name in given:
             given[name] = _boolean(name, given[name])
+    if "rate_limit" in given:
+        given["rate_limit"] = rates.parse(given["rate_limit"], "rate_limit")
     return _complete(_decode(msgspec.json.encode(given)), interface)
 
 
@@ -140,6 +142,7 @@ def _complete(line: _Line, interface: str | None) -> PeerSpec:
             addresses.parse_range(text, field)
     checks.name(line.name)
     checks.description(line.description)
+    checks.rate_limit(line.rate_limit)
     return line
 
 

@@ -61,6 +61,7 @@ peers: st.SearchStrategy[Peer] = st.builds(
     description=texts,
     expire=st.none() | times,
     enabled=st.booleans(),
+    rate_limit=st.none() | st.integers(0, 1 << 62),
     revision=texts,
 )
 tokens: st.SearchStrategy[Token] = st.builds(
@@ -110,6 +111,7 @@ _keys = st.sampled_from(
 _times = st.sampled_from([None] * 8 + [builders.NOON, builders.NOON.replace(year=2030)])
 _revisions = st.sampled_from([None] * 8 + ["e1:1", "e1:2", "e1:3"])
 _labels = st.sampled_from([""] * 6 + ["Ada"] * 4 + ["bad\n"])
+_rates = st.sampled_from([None, None, 1_000_000, 64_000, 0])
 _secrets = st.sampled_from([None, keys.PresharedKey(builders.key("psk"))])
 
 
@@ -141,6 +143,7 @@ _spec_fields = {
     "name": _labels,
     "expire": _times,
     "enabled": st.booleans(),
+    "rate_limit": _rates,
     "outside_pool": st.booleans(),
 }
 _create_peer = st.builds(CreatePeer, **_spec_fields)
@@ -153,6 +156,7 @@ _update_peer = st.builds(
     name=_maybe(_labels),
     expire=_maybe(_times),
     enabled=_maybe(st.booleans()),
+    rate_limit=_maybe(_rates),
     outside_pool=st.booleans(),
     revision=_revisions,
 )

@@ -57,6 +57,21 @@ def test_a_port_outside_is_refused(number):
         checks.port(number)
 
 
+@pytest.mark.parametrize("number", [None, 1_000, 100_000_000_000])
+def test_a_rate_is_accepted_up_to_its_limits(number):
+    """In bit/s; none is no limit."""
+    assert checks.rate_limit(number) == number
+
+
+@pytest.mark.parametrize("number", [0, -1, 999, 100_000_000_001])
+def test_a_rate_outside_is_refused(number):
+    """The error says the unit."""
+    with pytest.raises(errors.Invalid, match=f"'{number}' is not between .* in bit/s") as caught:
+        checks.rate_limit(number)
+
+    assert caught.value.field == "rate_limit"
+
+
 @pytest.mark.parametrize(("number", "ipv6"), [(576, False), (1280, True), (65535, True)])
 def test_an_mtu_is_accepted_up_to_its_limits(number, ipv6):
     """IPv6 needs more."""

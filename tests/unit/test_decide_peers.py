@@ -54,6 +54,7 @@ def test_a_peer_is_stored_as_it_was_asked_for(world):
     later = datetime(2027, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))
     fields = {
         "name": "Zoë", "description": "phone", "enabled": False, "preshared_key": PSK,
+        "rate_limit": 64_000,
     }  # fmt: skip
 
     (op,) = world.run(create_peer("z", ip="10.0.0.99/32", ip6="FD00::0:99", expire=later, **fields))
@@ -241,6 +242,7 @@ def test_a_create_holds_after_its_expiry(world):
         pytest.param({"ip": None}, "ip", id="no-address"),
         pytest.param({"name": "Eve"}, "name", id="name"),
         pytest.param({"preshared_key": PSK}, "preshared_key", id="secret"),
+        pytest.param({"rate_limit": 64_000}, "rate_limit", id="rate"),
         pytest.param({"enabled": False, "ip6": None}, "enabled, ip6", id="two"),
     ],
 )
@@ -251,6 +253,18 @@ def test_a_create_with_other_values_is_refused(world, fields, different):
     error = refused(world, command, errors.Exists, "public_key", f"another {different}")
 
     assert error.hint == "change it with `wig peer update`"
+
+
+def test_a_rate_limit_goes_when_it_is_told_to(world):
+    """Not by an update that does not speak of it."""
+    world.run(update(rate_limit=64_000))
+    world.run(update(name="Eve"))
+    assert world.state.peer(key("ada")).rate_limit == 64_000
+
+    (op,) = world.run(update(rate_limit=None))
+
+    assert op.peer.rate_limit is None
+    refused(world, update(rate_limit=999), errors.Invalid, "rate_limit", "'999' is not between")
 
 
 def test_an_automatic_address_does_not_hold_when_there_is_none(world):
@@ -271,6 +285,7 @@ def update(seed: object = "ada", **fields) -> UpdatePeer:
         pytest.param({"description": "laptop"}, id="description"),
         pytest.param({"preshared_key": PSK}, id="secret"),
         pytest.param({"enabled": False}, id="enabled"),
+        pytest.param({"rate_limit": 10_000_000}, id="rate"),
         pytest.param({"expire": NOON + timedelta(days=1)}, id="expire"),
         pytest.param({"ip": None}, id="no-address"),
         pytest.param({"ip": "10.0.0.200"}, id="elsewhere"),

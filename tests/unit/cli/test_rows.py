@@ -34,6 +34,15 @@ def test_json_lines_and_csv_say_the_same():
     assert [row.line for row in from_csv] == [2, 3]
 
 
+def test_a_rate_in_csv_may_have_a_unit():
+    """In JSON it is a number of bit/s."""
+    from_json = read_json(f'{{"public_key":"{A}","rate_limit":1500000}}\n', interface="wg0")
+    from_csv = read_csv(f"public_key,rate_limit\n{A},1.5M\n{B},none\n", interface="wg0")
+
+    assert [row.spec.rate_limit for row in from_csv] == [1_500_000, None]
+    assert from_json[0].spec == from_csv[0].spec
+
+
 def test_absent_fields_have_their_defaults():
     """A key is enough: the addresses are the first free ones."""
     (row,) = read_json(f'{{"public_key":"{A}"}}\n', interface="wg0")
