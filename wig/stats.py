@@ -10,8 +10,7 @@ A report is one JSON document with a column per field, at most `REPORT_BYTES_MAX
      "interfaces": [{"interface": "wg0", "peers": ["<public key>", …], "places": [1, …],
                      "handshakes": [1767268790, …], "received": [1000, …], "sent": [2000, …]}]}
 
-Why columns: reading and checking a million samples must cost less than a second (measured: 0.3 µs
-for each, 1.1 µs as an object for each).
+Why columns: reading and checking a sample costs 0.3 µs (measured), less than making one object.
 
 What a gateway promises:
 
@@ -44,6 +43,12 @@ SAMPLES_MAX = 1000
 """In one report. So many, each of another place with the longest name, are 350 KB."""
 ORGANISATION_CHARACTERS_MAX = 64
 BOOT_BYTES = 8
+AGE_HEADER = "Wig-Age-S"
+"""Of the message: the s between reading the devices and this attempt to publish, as decimal text.
+
+By a clock that nobody sets. With the time at which the stream took the message, it tells how wrong
+the gateway's clock is, also of a report that waited for an hour.
+"""
 
 _INT_MAX = 2**63 - 1  # of SQLite; a device's counters have 64 bits and never get there
 
