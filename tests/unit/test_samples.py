@@ -8,7 +8,8 @@ import pytest
 
 from tests import builders
 from wig.device import Device, DevicePeer, Endpoint
-from wig.linux import samples, uapi
+from wig.linux import samples
+from wig.linux.refusal import Refused
 from wig.samples import Sample
 
 HEAD = b"private_key=%s\nlisten_port=51820\n" % (b"1" * 64)
@@ -109,7 +110,7 @@ def test_an_answer_that_breaks_off_is_an_error(device):
 
 def test_a_refusal_says_why(device):
     """With the operating system's word for the number."""
-    with pytest.raises(uapi.Refused, match="Permission denied"):
+    with pytest.raises(Refused, match="Permission denied"):
         read(device(b"errno=-13\n\n"))
 
 

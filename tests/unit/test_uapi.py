@@ -8,6 +8,7 @@ import pytest
 
 from tests import builders
 from wig.linux import uapi
+from wig.linux.refusal import Refused
 from wig.steps import PeerChange
 
 
@@ -45,7 +46,7 @@ def test_an_answer_is_put_together(device):
 
 def test_a_refusal_says_why(device):
     """With the operating system's word for the number."""
-    with pytest.raises(uapi.Refused, match="the device says: Address already in use") as caught:
+    with pytest.raises(Refused, match="the device says: Address already in use") as caught:
         uapi.request(device(b"errno=-98\n\n"), b"set=1\nlisten_port=1\n\n")
 
     assert caught.value.number == errno.EADDRINUSE

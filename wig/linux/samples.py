@@ -14,6 +14,7 @@ from pathlib import Path
 
 from wig.device import Device, Endpoint
 from wig.linux import uapi
+from wig.linux.refusal import Refused
 from wig.samples import Sample
 
 PIECE_BYTES = 1 << 17
@@ -34,7 +35,7 @@ _END = re.compile(rb"errno=(-?\d+)\n\n\Z")
 def read(path: Path) -> Iterator[Sequence[Sample]]:
     """Yield all peers of a userspace device, in batches.
 
-    Raises `uapi.Refused`, or OSError when nobody answers.
+    Raises `Refused`, or OSError when nobody answers.
     """
     for piece in _pieces(path):
         found = _USUAL.findall(piece)
@@ -84,5 +85,5 @@ def _pieces(path: Path) -> Iterator[bytes]:
                 yield text[:whole]
                 text = text[whole:]
     if code := int(end[1]):
-        raise uapi.Refused(abs(code))
+        raise Refused(abs(code))
     yield text[: end.start()]

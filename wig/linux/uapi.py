@@ -7,7 +7,6 @@ travel over the socket only, never as arguments of a program.
 
 import contextlib
 import errno
-import os
 import re
 import socket
 from base64 import b64encode
@@ -15,8 +14,9 @@ from binascii import a2b_base64
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from wig import addresses, errors, keys
+from wig import addresses, keys
 from wig.device import Device, DevicePeer, Endpoint
+from wig.linux.refusal import Refused
 from wig.steps import PeerChange, SetDevice
 
 CHUNK_PEERS = 500
@@ -27,15 +27,6 @@ _RECEIVE_BYTES = 1 << 20
 _NO_KEY = "0" * 64
 _END = b"\n\n"
 _ALLOWED = "allowed_ip="
-
-
-class Refused(errors.Unusable):
-    """The device refused a request."""
-
-    def __init__(self, number: int) -> None:
-        """Keep the device's error number, an `errno` of the operating system."""
-        self.number = number
-        super().__init__(f"the device says: {os.strerror(number)}")
 
 
 def request(path: Path, text: bytes) -> bytes:

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from wig import errors
 from wig.device import Device, DevicePeer, Endpoint
 from wig.linux import samples, uapi
+from wig.linux.refusal import Refused, set_or_blame
 from wig.samples import Sample
 from wig.steps import PeerChange, Problem, SetDevice
 
@@ -182,7 +183,7 @@ class Userspace:
             before = uapi.parse_port(uapi.read(path)) if step.listen_port else 0
             try:
                 uapi.request(path, uapi.encode_device(step))
-            except uapi.Refused:
+            except Refused:
                 if before:
                     uapi.request(path, uapi.encode_device(replace(step, listen_port=before)))
                 raise
@@ -191,25 +192,19 @@ class Userspace:
 
     def set_peers(self, name: str, changes: Sequence[PeerChange]) -> tuple[Problem, ...]:
         """Change peers; what is refused is halved until the peers to blame are found."""
-        refused: list[Problem] = []
+        path = self._path(name)
+
+        def send(some: Sequence[PeerChange]) -> None:
+            uapi.request(path, uapi.encode_peers(some))
+
         try:
-            for piece in uapi.chunks(changes):
-                self._set_some(name, piece, refused)
+            return tuple(
+                problem
+                for piece in uapi.chunks(changes)
+                for problem in set_or_blame(name, piece, send)
+            )
         except OSError as error:
             raise _silent(name) from error
-        return tuple(refused)
-
-    def _set_some(self, name: str, changes: Sequence[PeerChange], refused: list[Problem]) -> None:
-        try:
-            uapi.request(self._path(name), uapi.encode_peers(changes))
-        except uapi.Refused as error:
-            if len(changes) == 1:
-                refused.append(Problem(f"peer {changes[0].public_key}", name, error.message))
-                return
-            # Those before the one to blame are set already; setting them again costs nothing.
-            half = len(changes) // 2
-            self._set_some(name, changes[:half], refused)
-            self._set_some(name, changes[half:], refused)
 
     # What a device takes along when it dies.
 
