@@ -14,7 +14,8 @@ from typing import NamedTuple, Protocol, TypeVar, assert_never
 
 from bridge import subjects, wire
 from bridge.connection import Connection
-from bridge.streams import INSUFFICIENT_STORAGE, Refused, Seen, Streams
+from bridge.jetstream import INSUFFICIENT_STORAGE, Refused
+from bridge.streams import Seen, Streams
 from bridge.worker import Worker
 from wig import errors, log, owner
 from wig.log import Lineage, Position, Record

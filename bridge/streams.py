@@ -1,10 +1,8 @@
 """The streams of one node's log: create, claim, look, delete. Called by `publisher`.
 
-Speaks JetStream's API in its own JSON, because nats-py's errors and retries hide what matters
-here. Raises `Unavailable` when JetStream does not answer, and `Unknown` when it may have acted.
+Raises `Unavailable` when JetStream does not answer, and `Unknown` when it may have acted.
 """
 
-import base64
 import logging
 from typing import Any
 
@@ -12,11 +10,10 @@ import msgspec
 
 from bridge import subjects, wire
 from bridge.connection import Connection
-from wig import codec, errors
+from bridge.jetstream import STREAM_NOT_FOUND, Answer, JetStream, Refused
 
 logger = logging.getLogger(__name__)
 
-API_S_MAX = 5.0  # JetStream answers in a millisecond; creating a stream writes a few files
 LOG_BYTES_MAX = 2 * 1024**3
 """Of one log, some five million entries; the oldest go first. There is no age limit: the owner
 removes by sequence what the datastore removed, and always keeps the last entry, to compare."""
@@ -25,62 +22,6 @@ DUPLICATES_NS = 100_000_000
 
 DATABASE = "wig-database"
 """Of a stream's metadata: the id of the database that it is the log of."""
-
-STREAM_NOT_FOUND = 10059  # nats-server, server/errors.json
-MESSAGE_NOT_FOUND = 10037
-INSUFFICIENT_STORAGE = 10047
-
-
-class Refused(errors.Unavailable):
-    """JetStream refused a request."""
-
-    def __init__(self, what: str, number: int, description: str) -> None:
-        """`number` is nats-server's own, from `server/errors.json`."""
-        self.number = number
-        super().__init__(f"jetstream: {what}: {description} ({number})")
-
-
-class _Error(msgspec.Struct):
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
-
-
-class _Config(msgspec.Struct):
-    subjects: list[str] = []
-    metadata: dict[str, str] = {}
-
-
-class _State(msgspec.Struct):
-    first_seq: int = 0
-    last_seq: int = 0
-    messages: int = 0
-
-
-class _Stored(msgspec.Struct):
-    seq: int = 0
-    hdrs: str = ""
-
-
-class _Answer(msgspec.Struct):
-    """What we read of any answer of the API."""
-
-    error: _Error | None = None
-    config: _Config | None = None
-    state: _State | None = None
-    message: _Stored | None = None
-    streams: list[str] | None = None
-
-
-class _Account(msgspec.Struct):
-    """What we read of the account's information."""
-
-    error: _Error | None = None
-    domain: str = ""
-
-
-_decode = codec.decoder(_Answer)
-_decode_account = codec.decoder(_Account)
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -107,10 +48,9 @@ class Streams:
         `replicas` is how many servers of a cluster keep the stream.
         """
         self._replicas = replicas
-        self._bus = bus
+        self._jetstream = JetStream(bus, domain)
         self._node = node
         self._instance = instance
-        self._prefix = subjects.js_api(domain)
 
     def subject(self, generation: str) -> str:
         """Return where the owner publishes."""
@@ -118,11 +58,7 @@ class Streams:
 
     async def domain(self) -> str | None:
         """Return the domain of the JetStream that we use; None: it has no name."""
-        message = await self._bus.request(f"{self._prefix}.INFO", timeout_s=API_S_MAX)
-        answer = _decode_account(message.data)
-        if answer.error is not None:
-            raise Refused("INFO", answer.error.err_code, answer.error.description)
-        return answer.domain or None
+        return await self._jetstream.domain()
 
     async def create(self, generation: str, first: int, database: str) -> None:
         """Create a stream of `database` whose next sequence is `first`, with our subject.
@@ -133,12 +69,8 @@ class Streams:
 
     async def look(self, generation: str) -> Seen | None:
         """Return the stream, None if there is none."""
-        try:
-            return _seen(await self._call("STREAM.INFO", generation))
-        except Refused as error:
-            if error.number == STREAM_NOT_FOUND:
-                return None
-            raise
+        found = await self._jetstream.look(subjects.stream(self._node, generation))
+        return None if found is None else _seen(found)
 
     async def claim(self, generation: str) -> tuple[Seen, str] | None:
         """Make our subject the only one; return the stream after that, and its owner before.
@@ -156,20 +88,15 @@ class Streams:
 
     async def digest(self, generation: str, seq: int) -> str | None:
         """Return the digest of an entry of the stream; None: it is not there."""
-        try:
-            answer = await self._call("STREAM.MSG.GET", generation, {"seq": seq})
-        except Refused as error:
-            if error.number in {MESSAGE_NOT_FOUND, STREAM_NOT_FOUND}:
-                return None
-            raise
-        return _header(answer.message.hdrs, wire.MSG_ID) if answer.message else None
+        stored = await self._jetstream.message(subjects.stream(self._node, generation), seq)
+        return None if stored is None else stored.header(wire.MSG_ID)
 
     async def others(self, generation: str) -> list[str]:
         """Return the generations of this node's other streams."""
         found: list[str] = []
         offset = 0
         while True:
-            answer = await self._request("STREAM.NAMES", {"offset": offset})
+            answer = await self._jetstream.call("STREAM.NAMES", {"offset": offset})
             names = answer.streams or []
             found += [
                 other
@@ -207,21 +134,12 @@ class Streams:
             "metadata": {DATABASE: database},
         }
 
-    async def _call(
-        self, what: str, generation: str, body: dict[str, Any] | None = None
-    ) -> _Answer:
-        return await self._request(f"{what}.{subjects.stream(self._node, generation)}", body)
-
-    async def _request(self, what: str, body: dict[str, Any] | None = None) -> _Answer:
-        payload = codec.encode(body) if body is not None else b""
-        message = await self._bus.request(f"{self._prefix}.{what}", payload, timeout_s=API_S_MAX)
-        answer = _decode(message.data)
-        if answer.error is not None:
-            raise Refused(what, answer.error.err_code, answer.error.description)
-        return answer
+    async def _call(self, what: str, generation: str, body: dict[str, Any] | None = None) -> Answer:
+        name = subjects.stream(self._node, generation)
+        return await self._jetstream.call(f"{what}.{name}", body)
 
 
-def _seen(answer: _Answer) -> Seen:
+def _seen(answer: Answer) -> Seen:
     assert answer.config is not None, "JetStream gave no configuration"
     assert answer.state is not None, "JetStream gave no state"
     owner = subjects.instance_of(answer.config.subjects[0]) if answer.config.subjects else ""
@@ -229,12 +147,3 @@ def _seen(answer: _Answer) -> Seen:
     return Seen(
         owner=owner, database=database, first=answer.state.first_seq, last=answer.state.last_seq
     )
-
-
-def _header(encoded: str, name: str) -> str | None:
-    """Return one header of a stored message."""
-    for line in base64.b64decode(encoded).decode(errors="replace").split("\r\n"):
-        key, _, value = line.partition(":")
-        if key == name:
-            return value.strip()
-    return None

@@ -1,0 +1,150 @@
+"""JetStream's API, in its own JSON. Called by whatever has streams and consumers.
+
+nats-py's errors and retries hide what matters here: whether it refused, did not answer, or may
+have acted. Raises `Refused` with nats-server's own number, `Unavailable` when it was not asked,
+and `Unknown` when it may have acted.
+"""
+
+import base64
+from typing import Any
+
+import msgspec
+
+from bridge import subjects
+from bridge.connection import Connection
+from wig import codec, errors
+
+API_S_MAX = 5.0  # JetStream answers in a millisecond; creating a stream writes a few files
+
+STREAM_NOT_FOUND = 10059  # nats-server, server/errors.json
+STREAM_NAME_IN_USE = 10058
+MESSAGE_NOT_FOUND = 10037
+INSUFFICIENT_STORAGE = 10047
+
+
+class Refused(errors.Unavailable):
+    """JetStream refused a request."""
+
+    def __init__(self, what: str, number: int, description: str) -> None:
+        """`number` is nats-server's own, from `server/errors.json`."""
+        self.number = number
+        super().__init__(f"jetstream: {what}: {description} ({number})")
+
+
+class Error(msgspec.Struct):
+    """Why JetStream refused."""
+
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class Config(msgspec.Struct):
+    """What we read of a configuration."""
+
+    subjects: list[str] = []
+    metadata: dict[str, str] = {}
+
+
+class State(msgspec.Struct):
+    """Which messages a stream has."""
+
+    first_seq: int = 0
+    last_seq: int = 0
+    messages: int = 0
+
+
+class Stored(msgspec.Struct):
+    """A message in a stream; headers and data are in base64."""
+
+    seq: int = 0
+    hdrs: str = ""
+    data: str = ""
+
+    @property
+    def payload(self) -> bytes:
+        """The message itself."""
+        return base64.b64decode(self.data)
+
+    def header(self, name: str) -> str | None:
+        """Return one of its headers."""
+        for line in base64.b64decode(self.hdrs).decode(errors="replace").split("\r\n"):
+            key, _, value = line.partition(":")
+            if key == name:
+                return value.strip()
+        return None
+
+
+class Answer(msgspec.Struct):
+    """What we read of any answer of the API."""
+
+    error: Error | None = None
+    config: Config | None = None
+    state: State | None = None
+    message: Stored | None = None
+    streams: list[str] | None = None
+
+
+class _Account(msgspec.Struct):
+    """What we read of the account's information, where `streams` is something else."""
+
+    error: Error | None = None
+    domain: str = ""
+
+
+_decode = codec.decoder(Answer)
+_decode_account = codec.decoder(_Account)
+
+
+class JetStream:
+    """JetStream in one domain."""
+
+    def __init__(self, bus: Connection, domain: str | None = None) -> None:
+        """`domain` is JetStream's; None: that of the server we are connected to."""
+        self._bus = bus
+        self._prefix = subjects.js_api(domain)
+
+    async def call(self, what: str, body: dict[str, Any] | None = None) -> Answer:
+        """Ask for something, as `STREAM.INFO.<name>`."""
+        answer = _decode(await self._ask(what, body))
+        _check(what, answer.error)
+        return answer
+
+    async def domain(self) -> str | None:
+        """Return the domain of the JetStream that we use; None: it has no name."""
+        answer = _decode_account(await self._ask("INFO", None))
+        _check("INFO", answer.error)
+        return answer.domain or None
+
+    async def state(self, stream: str) -> State | None:
+        """Return which messages a stream has; None: there is no such stream."""
+        found = await self.look(stream)
+        return found.state if found is not None else None
+
+    async def look(self, stream: str) -> Answer | None:
+        """Return configuration and state of a stream; None: there is none."""
+        try:
+            return await self.call(f"STREAM.INFO.{stream}")
+        except Refused as error:
+            if error.number == STREAM_NOT_FOUND:
+                return None
+            raise
+
+    async def message(self, stream: str, seq: int) -> Stored | None:
+        """Return a message; None: it is not there."""
+        try:
+            return (await self.call(f"STREAM.MSG.GET.{stream}", {"seq": seq})).message
+        except Refused as error:
+            if error.number in {MESSAGE_NOT_FOUND, STREAM_NOT_FOUND}:
+                return None
+            raise
+
+    async def _ask(self, what: str, body: dict[str, Any] | None) -> bytes:
+        payload = codec.encode(body) if body is not None else b""
+        message = await self._bus.request(f"{self._prefix}.{what}", payload, timeout_s=API_S_MAX)
+        return message.data
+
+
+def _check(what: str, error: Error | None) -> None:
+    if error is not None:
+        raise Refused(what, error.err_code, error.description)
