@@ -4,10 +4,12 @@ Every call of the sink is made in that thread, and comes back as the event that 
 where the sink is now.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge import wire
+from bridge.metrics import Histogram
 from bridge.source import Me
 from bridge.transfer import Transfer
 from bridge.worker import Worker
@@ -21,6 +23,24 @@ from wig.snapshot import Header
 
 def _nothing() -> None:
     """Do nothing."""
+
+
+def _nothing_of(_: bytes) -> None:
+    """Do nothing."""
+
+
+class Work:
+    """What the sink has done since the start; changed in its thread, read in any."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.entries = 0
+        self.snapshots = 0
+        self.failures = 0
+        self.apply_s = Histogram()
+        """For the entries that came together: to the file, or to the devices."""
+        self.load_s = 0.0
+        """For the last snapshot."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +67,12 @@ class FollowerOptions:
     """What this node's own downstreams report."""
     problems: Callable[[], tuple[str, ...]] = tuple
     """What the sink could not do with what it has, in the words of `wig status`."""
+    draining: Callable[[], bool] = lambda: False
+    """Whether it is a gateway that nobody new should be sent to."""
+    connected: Callable[[], int | None] = lambda: None
+    """How many peers are connected to it."""
+    told: Callable[[bytes], None] = _nothing_of
+    """Called on the event loop with what its upstream tells it."""
     changed: Callable[[], None] = _nothing
     """Called on the event loop when the sink has moved."""
     loaded: Callable[[], None] = _nothing
@@ -61,6 +87,7 @@ class SinkThread:
         self._sink = sink
         self._worker = worker
         self._options = options
+        self.work = Work()
 
     async def new_replica(self) -> Replica:
         """Return a replica that begins where the sink is."""
@@ -92,17 +119,25 @@ class SinkThread:
         )
 
     def _apply(self, epoch: str, records: tuple[Record, ...]) -> on.Applied:
+        begin = time.monotonic()
         try:
             self._sink.apply(epoch, records)
         except errors.WigError as error:
+            self.work.failures += 1
             return self._now(error)
+        self.work.apply_s.observe(time.monotonic() - begin)
+        self.work.entries += len(records)
         return self._now(None)
 
     def _load(self, transfer: Transfer) -> on.Applied:
+        begin = time.monotonic()
         try:
             transfer.load(self._sink)
         except errors.WigError as error:
+            self.work.failures += 1
             return self._now(error)
+        self.work.load_s = time.monotonic() - begin
+        self.work.snapshots += 1
         self._options.loaded()
         return self._now(None)
 

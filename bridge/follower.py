@@ -14,7 +14,7 @@ from typing import Any, Never, assert_never
 from msgspec.structs import replace
 
 from bridge import connection, pull, reports, subjects, wire
-from bridge.downstream import FollowerOptions, SinkThread
+from bridge.downstream import FollowerOptions, SinkThread, Work
 from bridge.transfer import Transfer
 from bridge.worker import Worker
 from wig import codec, errors, replication
@@ -92,6 +92,11 @@ class Follower:
         return self.replica.confirmed(self._now())
 
     @property
+    def work(self) -> Work:
+        """What its sink has done."""
+        return self._sink.work
+
+    @property
     def why(self) -> str:
         """Why it does not follow now; empty: it does, or is about to."""
         return self.replica.why
@@ -111,6 +116,9 @@ class Follower:
             root_age_s=round(root.age_s, 3) if root else None,
             behind_s=round(now - self._at_head, 3) if self._at_head is not None else None,
             phase=replica.phase.value,
+            draining=self._options.draining(),
+            connected=self._options.connected(),
+            inbox=self._inbox,
             problems=(
                 *((replica.alert.message,) if replica.alert else ()),
                 *self._options.problems(),
@@ -150,8 +158,10 @@ class Follower:
             return
         self._feed(on.Heard(beacon))
 
-    async def _asked(self, _: connection.Message) -> None:
-        """Say that this process is alive."""
+    async def _asked(self, message: connection.Message) -> None:
+        """Do what the upstream says, if it says anything; and say that this process is alive."""
+        if message.data:
+            self._options.told(message.data)
         await self.reporter.report()
 
     def _tick(self) -> None:

@@ -57,7 +57,7 @@ class Status:
         """Return what those that follow this node last said, with its age."""
         now = asyncio.get_running_loop().time()
         return tuple(
-            replace(known.report, age_s=known.report.age_s + now - known.heard_at)
+            replace(known.report, age_s=known.report.age_s + now - known.heard_at, inbox="")
             for known in self._reports.known()
         )
 
@@ -88,6 +88,8 @@ class Status:
                 behind_since=now - timedelta(seconds=lag_s) if lag_entries else None,
                 position=report.position,
                 problems=_problems(report, silent_s),
+                draining=report.draining,
+                connected=report.connected,
             )
         )
         for below in report.nodes:

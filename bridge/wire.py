@@ -146,10 +146,24 @@ class Report(Message, frozen=True, kw_only=True):
     """For how long it has not been at the root's head; 0: it is, None: never since its start."""
     phase: str = ""
     problems: tuple[str, ...] = ()
+    draining: bool = False
+    """It is a gateway that nobody new should be sent to."""
+    connected: int | None = None
+    """How many peers are connected to this gateway; None: it is none, or does not know yet."""
+    inbox: str = ""
+    """Where it can be told something; not passed on."""
     age_s: float = 0.0
     """How long ago it was said, when an upstream passes it on."""
     nodes: tuple["Report", ...] = ()
     """What those that follow it say."""
+
+
+class DrainRequest(Value, frozen=True, kw_only=True):
+    """An operator tells a gateway, through the node that it follows, to be drained or not."""
+
+    gateway: str
+    """The gateway's name."""
+    draining: bool
 
 
 class NodeStatus(Value, frozen=True, kw_only=True):
@@ -174,6 +188,10 @@ class NodeStatus(Value, frozen=True, kw_only=True):
     """The same as a time; None: it is at the root's head."""
     position: Position | None = None
     problems: tuple[str, ...] = ()
+    draining: bool = False
+    """It is a gateway that nobody new should be sent to."""
+    connected: int | None = None
+    """How many peers are connected to this gateway; None: it is none, or does not know yet."""
 
 
 decode_attach_request = codec.decoder(AttachRequest)
@@ -182,3 +200,4 @@ decode_snapshot_request = codec.decoder(SnapshotRequest)
 decode_credit = codec.decoder(Credit)
 decode_beacon = codec.decoder(Beacon)
 decode_report = codec.decoder(Report)
+decode_drain = codec.decoder(DrainRequest)

@@ -23,7 +23,7 @@ DEFAULTS: dict[str, Fields] = {
     "node": {
         "name": "", "role": "", "version": "", "instance": "", "position": None, "head": 0,
         "upstream": "", "lag_entries": 0, "lag_s": 0.0, "behind_since": None, "since": None,
-        "seen": None, "problems": [],
+        "seen": None, "problems": [], "draining": False, "connected": None,
     },
     "token": {"id": "", "role": "", "description": "", "created": None, "revision": ""},
 }  # fmt: skip
