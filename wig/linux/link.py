@@ -89,14 +89,35 @@ def observe(name: str) -> Link | None:
         if found is None:
             return None
         index = found["index"]
-        info = found.get("linkinfo")
         return Link(
-            kind=(info.get("kind") if info else None) or "",
+            kind=_kind(found),
             mtu=found.get("mtu"),
             up=bool(found["flags"] & _IFF_UP),
             addresses=frozenset(_addresses(netlink, index)),
             routes=frozenset(_routes(netlink, index)),
         )
+
+
+@_aside
+def create(name: str, kind: str) -> None:
+    """Make an interface of this kind, down; raise `Unusable` if the host cannot."""
+    with _netlink() as netlink:
+        try:
+            netlink.link("add", ifname=name, kind=kind)
+        except NetlinkError as error:
+            reason = error.args[1]
+            raise errors.Unusable(f"interface {name!r} cannot be made: {reason}") from error
+
+
+@_aside
+def remove(name: str, kind: str) -> bool:
+    """Remove an interface of this kind; False: there is none, or it is of another kind."""
+    with _netlink() as netlink:
+        found = _find(netlink, name)
+        if found is None or _kind(found) != kind:
+            return False
+        netlink.link("del", index=found["index"])
+        return True
 
 
 @_aside
@@ -155,6 +176,11 @@ def _find(netlink: Any, name: str) -> Any:
             return None
         raise
     return found[0] if found else None
+
+
+def _kind(found: Any) -> str:
+    info = found.get("linkinfo")
+    return (info.get("kind") if info else None) or ""
 
 
 def _addresses(netlink: Any, index: int) -> Iterator[str]:
