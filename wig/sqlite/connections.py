@@ -29,7 +29,7 @@ SCHEMA_VERSION = 1  # `PRAGMA user_version` of files that this program writes
 
 BUSY_TIMEOUT_S = 5.0  # another program may hold a lock for a moment: a backup tool, a shell
 CACHE_KIB = 64 * 1024  # the index of a million keys is 60 MB
-CHECKPOINT_PAGES = 4000  # 16 MB of WAL: small enough to sync at once, large enough to coalesce
+CHECKPOINT_PAGES = 64_000  # 256 MB of WAL: `checkpoints` moves it long before, if it can
 WAL_KEPT_BYTES = 64 * 1024 * 1024  # what a WAL file that had to grow is cut back to
 
 _MAGIC = b"SQLite format 3\0"  # https://www.sqlite.org/fileformat.html, section 1.3
@@ -53,6 +53,13 @@ def reader(path: Path) -> sqlite3.Connection:
     """Return a connection that cannot write; one thread at a time may use it."""
     connection = _connect(path, "ro")
     connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def checkpointer(path: Path) -> sqlite3.Connection:
+    """Return a connection that moves the WAL into the file, beside the writer's."""
+    connection = _connect(path, "rw")
+    connection.execute("PRAGMA synchronous = FULL")
     return connection
 
 

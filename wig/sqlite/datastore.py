@@ -32,7 +32,7 @@ class Datastore:
         self.path = path
         self._lock = held
         self._connection = connection
-        self._transaction = Transaction(connection)
+        self._transaction = Transaction(path, connection)
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -61,6 +61,7 @@ class Datastore:
 
     def close(self) -> None:
         """Let the file go; committed work is safe with or without this."""
+        self._transaction.close()
         self._connection.close()
         self._lock.release()
 

@@ -18,6 +18,7 @@ from wig import errors, log
 from wig.log import Entry, Record
 from wig.ops import Op
 from wig.sqlite import connections, crash, meta, rows, sql
+from wig.sqlite.checkpoints import Checkpoints
 from wig.sqlite.view import View
 
 PENDING_ENTRIES_MAX = 10_000  # entries that wait for `flush`; 5 MB
@@ -27,7 +28,7 @@ WRITTEN_ENTRIES_MAX = 12_000  # remembered for who publishes them; 6 MB
 class Transaction:
     """The writer's connection, the view on it, and the head as it will be."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         """Read the head; no transaction is open.
 
         `head` is what the open transaction makes of `committed`, which other threads may look at.
@@ -44,6 +45,11 @@ class Transaction:
         self._data_version = self._read_data_version()
         self._saved: tuple[meta.Head, int] | None = None
         self._in_doubt = False
+        self._checkpoints = Checkpoints(path, connection)
+
+    def close(self) -> None:
+        """End what goes on beside the writer."""
+        self._checkpoints.close()
 
     @contextmanager
     def writing(self, path: Path) -> Iterator[None]:
@@ -69,6 +75,7 @@ class Transaction:
                 field="db",
                 hint="check the disk, then restart",
             )
+        self._checkpoints.between()
         self.connection.execute("BEGIN IMMEDIATE")
         self.written.clear()
         if (version := self._read_data_version()) != self._data_version:
@@ -159,6 +166,7 @@ class Transaction:
             self._in_doubt = connections.may_be_kept(error)
             raise
         self.committed = replace(self.head)
+        self._checkpoints.committed()
 
     def rollback(self) -> bool:
         """End the transaction as if it had not been; return whether it may have been kept."""
