@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from tests import world
 from tests.builders import NOON
@@ -20,8 +21,10 @@ EPOCH = world.EPOCH
 class Follower:
     """A sink, its host, and what happened to them."""
 
-    def __init__(self, folder: Path, host: FakeHost | None = None) -> None:
+    def __init__(self, folder: Path, host: FakeHost | None = None, **options: Any) -> None:
+        """`options` are those of the sink."""
         self.folder = folder
+        self._options = options
         self.host = host or FakeHost()
         self.state = State(allocating=False)
         self.seq = 0
@@ -31,7 +34,8 @@ class Follower:
     def start(self) -> None:
         """Begin with a sink that knows nothing; the host is as it was left."""
         self._own = State(allocating=False)
-        self.sink = HostSink(self.host, Records(self.folder, "gateway"), state=self._own)
+        records = Records(self.folder, "gateway")
+        self.sink = HostSink(self.host, records, state=self._own, **self._options)
 
     def record(self, op: ops.Op) -> Record:
         """Return the next entry of the log."""

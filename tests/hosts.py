@@ -149,7 +149,7 @@ class FakeHost:
                 yield Batch(name, peers)
 
     def remember(self) -> None:
-        self.endpoints |= {
+        self.endpoints = {
             key: peer.endpoint
             for device in self.devices.values()
             for key, peer in device.peers.items()

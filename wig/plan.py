@@ -45,6 +45,7 @@ from wig.steps import (
 NEW_LINK = Link(kind="", mtu=0, up=False, addresses=frozenset(), routes=frozenset())
 NEW_DEVICE = Device(private_key=None, listen_port=0, fwmark=0, peers={})
 
+FOREIGN_HINT = "rename or remove that one, or give the VPN's interface another name"
 _ACCEPT_RA_SUFFIX = "/accept_ra"
 _ACCEPT_RA_HOST = "1"  # accept router advertisements unless forwarding, Linux ip-sysctl
 _ACCEPT_RA_ALWAYS = "2"
@@ -63,7 +64,7 @@ def plan(wanted: HostConfig, observed: Host) -> tuple[Step, ...]:
 def conflicts(wanted: HostConfig, observed: Host) -> tuple[Problem, ...]:
     """Return the wanted interfaces whose name something else has."""
     return tuple(
-        Problem(f"interface {name}", name, reason)
+        Problem(f"interface {name}", name, reason, FOREIGN_HINT)
         for name in wanted.interfaces
         if (reason := _foreign(observed.interfaces[name])) is not None
     )

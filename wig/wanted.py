@@ -53,6 +53,7 @@ def full(interface: str, public_key: str, limit: int | None) -> Problem:
         f"peer {public_key}",
         interface,
         f"the device is full: wireguard-go has at most {limit} peers in one interface",
+        "create a second interface for further peers",
     )
 
 

@@ -82,6 +82,11 @@ def add_gateway(parser: argparse.ArgumentParser) -> None:
         "--no-firewall", action="store_true", help="touch neither nftables nor forwarding"
     )
     parser.add_argument(
+        "--audit-only", action="store_true",
+        help="report what somebody else changed on this host, and leave it",
+    )  # fmt: skip
+    settings.add(parser, "audit_interval", "endpoint_max_age")
+    parser.add_argument(
         "--down-on-exit", action="store_true", help="remove the interfaces when stopped"
     )
     parser.add_argument(
@@ -92,11 +97,17 @@ def add_gateway(parser: argparse.ArgumentParser) -> None:
 
 def gateway_options(options: argparse.Namespace, name: str) -> Any:
     """Return the options of the gateway of this host (`wig.linux.gateway.Options`)."""
+    given = {
+        "audit_interval_s": options.audit_interval,
+        "endpoint_age_s_max": options.endpoint_max_age,
+    }
     return import_module("wig.linux.gateway").Options(
         name=name,
         wireguard=options.wireguard,
         firewall=not options.no_firewall,
+        audit_only=options.audit_only,
         run_directory=Path(options.run_dir),
+        **{option: value for option, value in given.items() if value is not None},
     )
 
 

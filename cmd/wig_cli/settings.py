@@ -62,6 +62,21 @@ def _age(text: str) -> timedelta:
     return timedelta(hours=int(match[1]) * _HOURS[match[2]])
 
 
+_DURATION = re.compile(r"([0-9]{1,6})([smh])")
+_UNIT_S = {"s": 1, "m": 60, "h": 3600}
+
+
+def _interval(text: str) -> float:
+    match = _DURATION.fullmatch(text)
+    if match is None or not int(match[1]):
+        raise ValueError(text)
+    return float(int(match[1]) * _UNIT_S[match[2]])
+
+
+def _interval_or_none(text: str) -> float:
+    return 0.0 if text == "0" else _interval(text)
+
+
 def _count(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -86,6 +101,8 @@ RULES: dict[Callable[[str], Any], str] = {
     _port: "is not a port: a port is 0–65535",
     _seconds: "is not a number of seconds above 0",
     _age: "is not an age: a number with h, d or w, as in 120d",
+    _interval: "is not a time: a number with s, m or h, as in 30s",
+    _interval_or_none: "is not a time: a number with s, m or h, as in 15m, or 0",
     _count: "is not a whole number above 0",
     _endpoint: "is not a host name or address, with or without a port",
 }
@@ -115,6 +132,15 @@ SETTINGS: dict[str, Setting] = {
     "run_dir": Setting("directory for what must not survive a reboot", "/run/wig", "DIR"),
     "wireguard": Setting(
         "which WireGuard", "auto", "auto|kernel|userspace", choices=("auto", "kernel", "userspace")
+    ),
+    "audit_interval": Setting(
+        "how often the host is compared with what it should be; else 30s", None, "TIME", _interval
+    ),
+    "endpoint_max_age": Setting(
+        "when a client's address is forgotten after its last handshake, 0: never; else 15m",
+        None,
+        "TIME",
+        _interval_or_none,
     ),
     "node": Setting(
         "the node to ask instead of the primary; a follower answers reads", None, "NAME"

@@ -108,6 +108,10 @@ class DrivenGateway:
         """Return how many differences an audit repaired."""
         return int(self.ask("audit")["differences"])
 
+    def wipe(self, later_s: float) -> int:
+        """Return how many addresses are forgotten when it looks so much later."""
+        return int(self.ask("wipe", later_s=later_s)["wiped"])
+
     def quarantine(self) -> dict[str, str]:
         """Return the reason of each subject."""
         return dict(self.ask("quarantine")["problems"])

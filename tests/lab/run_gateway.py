@@ -35,6 +35,10 @@ def answer(gateway: Gateway, request: dict[str, Any]) -> dict[str, Any]:
             gateway.load(header, objects)
         case "audit":
             return gateway.audit()._asdict()
+        case "wipe":
+            later_s = request["later_s"]
+            wiped = gateway.wipe(time.monotonic() + later_s, time.time() + later_s)
+            return {"wiped": wiped, "age_s": gateway.endpoint_age_s}
         case "quarantine":
             return {"problems": {each.subject: each.reason for each in gateway.quarantine()}}
         case "positions":

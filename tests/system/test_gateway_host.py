@@ -179,6 +179,22 @@ def test_drift_is_repaired_and_counted(gateway):
     assert gateway.quarantine() == {}
 
 
+def test_an_audit_can_leave_what_it_finds(net):
+    """With `--audit-only` it reports; a restart makes the host as it should be."""
+    host = net.host("gateway")
+    with DrivenGateway(host, audit_only=True) as gateway:
+        gateway.load([builders.interface(), clients.peer(2)])
+        host.run("wg", "set", "wg0", "peer", clients.peer(2).public_key, "remove")
+        host.run("ip", "address", "add", "10.77.0.1/24", "dev", "wg0")
+
+        assert gateway.audit() == 2
+        assert gateway.quarantine() == {"drift of wg0": "not as planned: 1 address, 1 peer"}
+        assert "10.0.0.2" not in shown(host)
+        gateway.restart()
+        assert gateway.audit() == 0
+        assert gateway.quarantine() == {}
+
+
 def test_a_deleted_link_comes_back(gateway):
     """WireGuard ends with its link, and is started again at once."""
     gateway.load([builders.interface(), clients.peer(2)])

@@ -251,7 +251,7 @@ def test_what_is_not_ours_is_left_alone(found, reason):
     wanted = HostConfig(interfaces={"wg0": config()}, firewall=None, sysctls={})
 
     assert plan.conflicts(wanted, host({"wg0": found})) == (
-        Problem("interface wg0", "wg0", reason),
+        Problem("interface wg0", "wg0", reason, plan.FOREIGN_HINT),
     )
     assert plan.plan(wanted, host({"wg0": found})) == ()
     assert plan.conflicts(wanted, host({"wg0": observed()})) == ()
@@ -266,5 +266,6 @@ def test_a_full_device_keeps_the_peers_it_has():
 
     assert fitting.interfaces["wg0"].device.peers.keys() == {A, B, "new"}
     reason = "the device is full: wireguard-go has at most 3 peers in one interface"
-    assert problems == (Problem("peer newer", "wg0", reason),)
+    hint = "create a second interface for further peers"
+    assert problems == (Problem("peer newer", "wg0", reason, hint),)
     assert plan.fitting(wanted, host({"wg0": Observed(None, None)}), None) == (wanted, ())

@@ -1,4 +1,4 @@
-"""Looks after the devices whether or not anything arrives: revives, remembers, audits.
+"""Looks after the devices whether or not anything arrives: revives, remembers, audits, wipes.
 
 Started by `gateway`, in a thread of its own, so that a device that dies is back within a second
 even when the bus, its event loop or the datastore are in trouble.
@@ -16,6 +16,7 @@ from wig.linux.sink import HostSink
 logger = logging.getLogger(__name__)
 
 REMEMBER_INTERVAL_S = 5.0  # a client that moved later than this must greet by itself
+WIPE_INTERVAL_S = 30.0  # how much longer than its time an address stays, at most
 SHARE_MAX = 0.02  # of the time may go into reading devices, however large they are
 WAIT_S_MAX = 0.5  # and then hears of devices that are new
 REVIVE_WAIT_S_MAX = 30.0
@@ -52,6 +53,7 @@ class Caretaker:
         now = time.monotonic()
         self._next_audit = now + audit_interval_s
         self._next_memory = now + REMEMBER_INTERVAL_S
+        self._next_wipe = now
         self.fault: BaseException | None = None
         """Why the thread has ended without being told to; it cannot happen."""
 
@@ -90,6 +92,9 @@ class Caretaker:
             if now >= self._next_audit:
                 self._sink.audit()
                 self._next_audit = _after(now, self._audit_interval_s)
+            if now >= self._next_wipe:
+                self._sink.wipe(now, time.time())
+                self._next_wipe = _after(now, WIPE_INTERVAL_S)
         except (errors.WigError, OSError) as error:
             # One look at the host failed; the next comes soon, and sees whatever this one did not.
             logger.warning("host not readable", extra={"reason": str(error)})
@@ -97,7 +102,8 @@ class Caretaker:
     def _wait(self) -> None:
         """Wait for a death, the end, or what is due next."""
         now = time.monotonic()
-        due = min([self._next_audit, self._next_memory, now + WAIT_S_MAX, *self._due.values()])
+        times = (self._next_audit, self._next_memory, self._next_wipe, now + WAIT_S_MAX)
+        due = min(*times, *self._due.values())
         poll = select.poll()
         for fd in (self._stop_fd, *self._sink.wait_fds()):
             poll.register(fd, select.POLLIN)

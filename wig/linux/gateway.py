@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from wig import errors
+from wig import errors, idle
 from wig.linux import firewall, record, userspace
 from wig.linux.backend import Backend
 from wig.linux.caretaker import Caretaker
@@ -18,6 +18,7 @@ from wig.linux.userspace import Userspace
 from wig.state import State
 
 AUDIT_INTERVAL_S = 30.0
+ENDPOINT_AGE_S_MAX = 900.0  # five times as long as a session lives
 _CAP_NET_ADMIN = 12  # Linux, include/uapi/linux/capability.h
 
 BACKENDS = ("auto", "kernel", "userspace")
@@ -37,6 +38,10 @@ class Options:
     """Peers of one interface cannot reach each other."""
     audit_interval_s: float = AUDIT_INTERVAL_S
     """How often the host is compared with the plan, and what is in quarantine tried again."""
+    audit_only: bool = False
+    """Audits report what somebody else changed, and leave it."""
+    endpoint_age_s_max: float = ENDPOINT_AGE_S_MAX
+    """How long after its last handshake a client's address stays on the device; 0: for ever."""
     run_directory: Path = record.DIRECTORY
     """Must not outlive a reboot, as the devices do not."""
     lock_directory: Path = record.DIRECTORY
@@ -58,6 +63,8 @@ class Gateway(HostSink):
             state=state,
             firewall=options.firewall,
             isolated=options.isolated,
+            audit_only=options.audit_only,
+            endpoint_age_s_max=options.endpoint_age_s_max,
         )
         self._caretaker = Caretaker(self, options.audit_interval_s)
         self._caretaker.start()
@@ -78,6 +85,7 @@ def check(options: Options) -> Backend:
 
     Changes nothing: a program can ask before it begins anything else.
     """
+    idle.parse_age(options.endpoint_age_s_max)
     _require_rights()
     if options.firewall:
         firewall.require()

@@ -52,6 +52,11 @@ _SUBJECTS: dict[type, str] = {
 }
 
 
+def peer_subject(public_key: str) -> str:
+    """Return what a problem of a peer is about."""
+    return f"peer {public_key}"
+
+
 def subject(step: Step) -> str:
     """Return what a problem of this step is about."""
     if isinstance(step, SetDevice) and step.listen_port is not None:
@@ -75,16 +80,6 @@ class Quarantine:
         """Return all, the oldest first. Any thread may ask."""
         found = tuple(self._found.values())  # one step for the interpreter: nothing changes within
         return tuple(sorted(found, key=lambda each: (each.since, each.subject)))
-
-    def sentences(self) -> tuple[str, ...]:
-        """Return the same in words; peers of one interface with one reason are one sentence."""
-        groups: dict[tuple[str, str], list[Quarantined]] = {}
-        for each in self.report():
-            peer = each.subject.startswith("peer ")
-            groups.setdefault((each.interface if peer else each.subject, each.reason), []).append(
-                each
-            )
-        return tuple(_sentence(group) for group in groups.values())
 
     def subjects(self) -> frozenset[str]:
         """Return what they are about."""
@@ -143,7 +138,17 @@ class Quarantine:
         return f"interface {step.name}" in self._found
 
 
+def sentences(found: Iterable[Quarantined]) -> tuple[str, ...]:
+    """Return the same in words; peers of one interface with one reason are one sentence."""
+    groups: dict[tuple[str, str], list[Quarantined]] = {}
+    for each in found:
+        peer = each.subject.startswith("peer ")
+        groups.setdefault((each.interface if peer else each.subject, each.reason), []).append(each)
+    return tuple(_sentence(group) for group in groups.values())
+
+
 def _sentence(group: list[Quarantined]) -> str:
     first = group[0]
     what = first.subject if len(group) == 1 else f"{len(group)} peers of {first.interface}"
-    return f"{what}: {first.reason} (since {first.since:%Y-%m-%dT%H:%M:%SZ})"
+    hint = f"; {first.hint}" if first.hint else ""
+    return f"{what}: {first.reason} (since {first.since:%Y-%m-%dT%H:%M:%SZ}){hint}"

@@ -20,9 +20,11 @@ from msgspec.structs import replace
 
 from wig import errors, plan
 from wig.device import Endpoint
-from wig.linux import batch
-from wig.linux.quarantine import Quarantine, Quarantined, subject
+from wig.linux import batch, drift
+from wig.linux.drift import Drift
+from wig.linux.quarantine import Quarantine, Quarantined, sentences, subject
 from wig.linux.record import Place, Records
+from wig.linux.wiping import Wiping
 from wig.log import Position, Record
 from wig.model import Object
 from wig.samples import Batch
@@ -38,7 +40,8 @@ class Audit(NamedTuple):
     """What an audit found."""
 
     differences: int
-    """Between host and plan, not counting objects that were in quarantine already."""
+    """Between host and plan, not counting objects that were in quarantine already. They are
+    repaired, unless the gateway only audits."""
     problems: int
     """Objects in quarantine now."""
     took_s: float
@@ -55,8 +58,14 @@ class HostSink:
         state: State | None = None,
         firewall: bool = True,
         isolated: bool = True,
+        audit_only: bool = False,
+        endpoint_age_s_max: float = 0.0,
     ) -> None:
-        """Hold no state, and change nothing until there is some."""
+        """Hold no state, and change nothing until there is some.
+
+        With `audit_only`, audits report what differs and leave it. Where a client was is forgotten
+        `endpoint_age_s_max` after its last handshake; 0: never.
+        """
         self._host = host
         self._records = records
         self._state = State(allocating=False) if state is None else state
@@ -65,7 +74,10 @@ class HostSink:
         self._position: Position | None = None
         self._database: str | None = None
         self._quarantine = Quarantine()
-        self._drift = 0
+        self._audit_only = audit_only
+        self._drift = Drift()
+        self._wiping = Wiping(host, self._lock, endpoint_age_s_max)
+        self._last_audit: Audit | None = None
 
     # What replication sees.
 
@@ -125,28 +137,55 @@ class HostSink:
     # What the caretaker and the operator see.
 
     def audit(self) -> Audit:
-        """Compare the host with the plan, repair it, and count what differed."""
+        """Compare the host with the plan, repair it or not, and count what differs."""
         with self._lock:
             begin = time.monotonic()
-            differences = self._reconcile() if self._position is not None else 0
-            self._drift += differences
-            if differences:
-                logger.warning("audit repaired", extra={"differences": differences})
+            found: frozenset[str] = frozenset()
+            if self._position is not None:
+                found = self._reconcile(repair=not self._audit_only)
+            if not self._audit_only:
+                self._drift.repaired(found)
             took_s = time.monotonic() - begin
-            return Audit(differences, len(self._quarantine), took_s)
+            self._last_audit = Audit(len(found), len(self._quarantine), took_s)
+            return self._last_audit
 
     def quarantine(self) -> tuple[Quarantined, ...]:
-        """Return what cannot be put on the host, why and since when. Never waits."""
-        return self._quarantine.report()
+        """Return what is not on the host as it should be, why and since when. Never waits."""
+        return (*self._quarantine.report(), *self._drift.report())
 
     def problems(self) -> tuple[str, ...]:
         """Return the same for people, similar ones together. Never waits."""
-        return self._quarantine.sentences()
+        return sentences(self.quarantine())
 
     @property
-    def drift(self) -> int:
-        """How many differences audits have repaired."""
-        return self._drift
+    def drift(self) -> Mapping[str, int]:
+        """How many differences audits have found, by kind such as `peer` or `address`."""
+        return self._drift.counts
+
+    @property
+    def last_audit(self) -> Audit | None:
+        """The latest audit; None: there was none yet."""
+        return self._last_audit
+
+    def wipe(self, now: float, wall: float) -> int:
+        """Forget where clients were that have been idle for too long; return how many.
+
+        `now` is of `time.monotonic`, `wall` of `time.time`.
+        """
+        return self._wiping.run(now, wall)
+
+    @property
+    def endpoints_wiped(self) -> int:
+        """How many clients' addresses were forgotten since the start."""
+        return self._wiping.count
+
+    @property
+    def endpoint_age_s(self) -> float | None:
+        """How long the client that is idle for longest, and not forgotten yet, has been idle.
+
+        In seconds; 0: no address is known. None: addresses stay, and nobody looks.
+        """
+        return self._wiping.oldest_s()
 
     def remember(self) -> None:
         """Keep, in memory, what a dying device would take along.
@@ -208,40 +247,46 @@ class HostSink:
             self._perform(step)
         self._set_aside(changes.problems)
 
-    def _reconcile(self, only: frozenset[str] | None = None) -> int:
-        """Make the host, or these interfaces of it, as wanted; return how much differed."""
+    def _reconcile(
+        self, only: frozenset[str] | None = None, *, repair: bool = True
+    ) -> frozenset[str]:
+        """Make the host, or these interfaces of it, as wanted; return what differed.
+
+        Without `repair` only what was in quarantine is tried again, and the rest reported.
+        """
         wanted = self._wanted.host(only)
         try:
             observed = self._host.observe(wanted.interfaces)
         except errors.Unusable as error:
-            self._set_aside([Problem("host", "", error.message)])
-            return 0
+            self._set_aside([_problem("host", "", error)])
+            return frozenset()
         if only is not None:
             observed = observed._replace(made=frozenset())
         wanted, too_many = plan.fitting(wanted, observed, self._host.peers_max)
         known = self._quarantine.subjects()
         self._quarantine.reset(only)
         self._set_aside((*plan.conflicts(wanted, observed), *too_many))
-        return sum(self._perform(step, known) for step in plan.plan(wanted, observed))
+        steps: Sequence[Step] = plan.plan(wanted, observed)
+        left: Sequence[Step] = ()
+        if not repair:
+            steps, left = drift.split(steps, known)
+        found = [self._perform(step, known) for step in steps]
+        return frozenset().union(*found) if repair else self._drift.left(left)
 
-    def _perform(self, step: Step, known: frozenset[str] = frozenset()) -> int:
-        """Do it; return how many differences it removed, without those `known` as a problem."""
+    def _perform(self, step: Step, known: frozenset[str] = frozenset()) -> frozenset[str]:
+        """Do it; return what differed before, without those `known` as a problem."""
         name = getattr(step, "name", "")
         if self._quarantine.blocks(step):
-            return 0
+            return frozenset()
         try:
             problems = self._host.perform(step)
         except errors.Unusable as error:
-            self._set_aside([Problem(subject(step), name, error.message)])
-            return 0
+            self._set_aside([_problem(subject(step), name, error)])
+            return frozenset()
         self._set_aside(problems)
-        if isinstance(step, SetPeers):
-            refused = {problem.subject for problem in problems}
-            done = {f"peer {change.public_key}" for change in step.changes} - refused
-        else:
-            done = {subject(step)}
+        done = drift.subjects(step).difference(problem.subject for problem in problems)
         self._quarantine.clear(done)
-        return 0 if f"interface {name}" in known else len(done - known)
+        return frozenset() if f"interface {name}" in known else done - known
 
     def _set_aside(self, problems: Iterable[Problem]) -> None:
         """Put them in quarantine, and tell the operator once; keys of peers are in the report."""
@@ -258,13 +303,17 @@ class HostSink:
         try:
             self._records.save_place(place)
         except errors.Unusable as error:
-            self._set_aside([Problem("run directory", "", error.message)])
+            self._set_aside([_problem("run directory", "", error)])
 
     def _wake(self, name: str, changes: Sequence[PeerChange]) -> None:
         try:
             self._host.wake(name, [change.public_key for change in changes])
         except errors.Unusable as error:
             logger.warning("peers not greeted", extra={"reason": error.message})
+
+
+def _problem(about: str, interface: str, error: errors.Unusable) -> Problem:
+    return Problem(about, interface, error.message, error.hint or "")
 
 
 def _position(epoch: str, record: Record) -> Position:

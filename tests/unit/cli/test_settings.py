@@ -110,6 +110,28 @@ def test_a_wrong_age_is_refused(text):
         resolved(log_max_age=text)
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30s", 30.0), ("15m", 900.0), ("2h", 7200.0), ("0", 0.0)]
+)
+def test_a_time_has_a_unit_or_is_none(text, seconds):
+    """Seconds, minutes or hours."""
+    assert resolved(endpoint_max_age=text).endpoint_max_age == seconds
+
+
+@pytest.mark.parametrize("text", ["30", "0s", "s", "-1s", "1.5m", "", "1d", "12345678s"])
+def test_a_wrong_time_is_refused(text):
+    """The error says what a time is."""
+    for name in ("audit_interval", "endpoint_max_age"):
+        with pytest.raises(settings.SettingError, match="is not a time: a number with s, m or h"):
+            resolved(**{name: text})
+
+
+def test_an_audit_has_an_interval():
+    """There is no way to turn it off."""
+    with pytest.raises(settings.SettingError, match=r"--audit-interval: '0' .* as in 30s"):
+        resolved(audit_interval="0")
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "many"])
 def test_a_wrong_count_is_refused(text):
     """At least the last entry stays."""

@@ -1,0 +1,164 @@
+"""Addresses of idle clients: taken from a host in memory, and from what is remembered of it."""
+
+import logging
+
+import pytest
+
+from tests import builders
+from tests.gateways import Follower
+from tests.hosts import FakeHost
+from wig import keys, ops
+from wig.device import Endpoint
+from wig.linux import wiping
+from wig.steps import PeerChange, SetPeers
+
+NOW, WALL, AGE_S = 5000.0, 1_800_000_000.0, 900.0
+PSK = keys.PresharedKey(builders.key("psk"))
+A = builders.peer("a", ip="10.0.0.2", preshared_key=PSK)
+B = builders.peer("b", ip="10.0.0.3")
+
+
+class Host(FakeHost):
+    """A host where a client may come just before its peer is changed."""
+
+    comes = None
+
+    def connect(self, peer, at_s=0.0):
+        """A client shakes hands, at a time that counts from `WALL`."""
+        device = self.devices["wg0"]
+        told = {"endpoint": Endpoint("192.0.2.1:5"), "handshake_s": int(WALL + at_s)}
+        found = device.peers[peer.public_key]._replace(**told, received_bytes=7)
+        self.devices["wg0"] = device._replace(peers={**device.peers, peer.public_key: found})
+
+    def clients(self, name):
+        if self.comes is not None:
+            self.connect(*self.comes)
+        return super().clients(name)
+
+
+@pytest.fixture
+def follower(tmp_path):
+    made = Follower(tmp_path, Host(), endpoint_age_s_max=AGE_S)
+    made.load(builders.interface(), A, B)
+    made.host.connect(A)
+    assert wipe(made, 0.0) == 0
+    made.host.steps.clear()
+    return made
+
+
+def wipe(follower, at_s):
+    return follower.sink.wipe(NOW + at_s, WALL + at_s)
+
+
+def test_an_idle_client_is_forgotten_and_its_peer_stays(follower):
+    """As it was in all else, in one write; nobody else is touched."""
+    before = dict(follower.host.devices["wg0"].peers)
+    follower.sink.remember()
+
+    assert wipe(follower, AGE_S) == 1
+
+    after = follower.host.devices["wg0"].peers
+    assert after[A.public_key] == before[A.public_key]._replace(
+        endpoint=None, handshake_s=0, received_bytes=0
+    )
+    assert after[B.public_key] == before[B.public_key]
+    assert len(follower.host.steps) == 1
+    assert follower.host.endpoints == {}
+    assert (follower.sink.endpoints_wiped, follower.sink.audit().differences) == (1, 0)
+    assert wipe(follower, AGE_S + 30) == 0
+
+
+def test_a_connected_client_is_not_forgotten(follower):
+    """It greets again every two minutes."""
+    for at_s in range(0, 3000, 120):
+        follower.host.connect(A, at_s)
+        assert wipe(follower, at_s + 30.0) == 0
+
+    assert follower.host.steps == []
+    assert follower.sink.endpoint_age_s is not None
+
+
+def test_a_client_that_comes_at_the_last_moment_is_kept(follower):
+    """The device is read right before it is changed."""
+    follower.host.comes = (A, AGE_S)
+
+    assert wipe(follower, AGE_S) == 0
+    assert follower.host.steps == []
+
+
+def test_many_are_forgotten_bit_by_bit(follower, monkeypatch):
+    """And the device is read in between."""
+    monkeypatch.setattr(wiping, "PEERS_MAX", 1)
+    follower.host.connect(B)
+    wipe(follower, 1.0)
+
+    assert wipe(follower, AGE_S + 1) == 2
+
+    taken = [{change.public_key for change in step.changes} for step in follower.host.steps]
+    assert sorted(taken, key=str) == sorted([{A.public_key}, {B.public_key}], key=str)
+
+
+def test_it_needs_no_state(follower):
+    """A gateway that cannot reach its upstream forgets as well, also after a restart."""
+    follower.start()
+    wipe(follower, 0.0)
+
+    assert wipe(follower, AGE_S) == 1
+    assert follower.host.steps == [
+        SetPeers(
+            name="wg0",
+            changes=(
+                PeerChange(public_key=A.public_key, remove=True),
+                PeerChange(
+                    public_key=A.public_key,
+                    preshared_key=PSK,
+                    allowed_ips=("10.0.0.2",),
+                    keepalive_s=0,
+                ),
+            ),
+        )
+    ]
+
+
+def test_a_device_that_does_not_answer_is_tried_again(follower, caplog):
+    """The next time."""
+    follower.host.refused = {"SetPeers"}
+    assert wipe(follower, AGE_S) == 0
+    assert "stay" in caplog.text
+
+    follower.host.refused = set()
+    assert wipe(follower, AGE_S + 30) == 1
+
+
+def test_an_interface_that_is_gone_has_no_clients(follower):
+    """Its oldest client is nobody's any more."""
+    follower.apply(
+        *(ops.PeerDelete(public_key=each.public_key) for each in (A, B)),
+        ops.InterfaceDelete(name="wg0"),
+    )
+    wipe(follower, 0.0)
+
+    assert follower.sink.endpoint_age_s == 0.0
+
+
+def test_it_can_be_turned_off(tmp_path):
+    """Then nobody looks, and there is no age to tell."""
+    follower = Follower(tmp_path, Host())
+    follower.load(builders.interface(), A)
+    follower.host.connect(A)
+
+    assert wipe(follower, 1e9) == 0
+    assert follower.sink.endpoint_age_s is None
+    assert follower.host.devices["wg0"].peers[A.public_key].endpoint is not None
+
+
+def test_nothing_is_logged_of_who_was_where(follower, caplog):
+    """Only how many."""
+    caplog.set_level(logging.DEBUG)
+    follower.host.steps.clear()
+    wipe(follower, AGE_S)
+
+    told = "".join(str(vars(record)) for record in caplog.records)
+    assert "'count': 1" in told
+    assert A.public_key not in told
+    assert "192.0.2" not in told

@@ -1,0 +1,90 @@
+"""Takes from the devices the addresses of clients that have been idle for too long.
+
+Called by `sink`, in the caretaker's thread. Whoever seizes a gateway then does not learn from it
+where its clients were. No device can clear an endpoint, so the peer is removed and added again as
+it was, in one request, right after the device was read. What remains: a client that comes between
+the two has its handshake undone, and repeats it within 15 s (REKEY_TIMEOUT and KEEPALIVE_TIMEOUT,
+WireGuard paper, section 6.1); and the peer's counters begin again at 0.
+
+It needs no state: nothing but the address is taken, so a gateway that has lost its upstream
+forgets as well.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+
+from wig import errors
+from wig.device import DevicePeer
+from wig.idle import Idle
+from wig.steps import HostPort, PeerChange, SetPeers
+
+logger = logging.getLogger(__name__)
+
+PEERS_MAX = 1000
+"""In one go: the device is read again before the next ones, so that no client waits for its turn
+longer than its handshake takes."""
+
+
+class Wiping:
+    """Who is idle, and how many addresses were taken."""
+
+    def __init__(self, host: HostPort, lock: threading.RLock, age_s_max: float) -> None:
+        """Use the host under its lock. 0: never take anything."""
+        self._host = host
+        self._lock = lock
+        self._idle = Idle(age_s_max) if age_s_max else None
+        self.count = 0
+        """How many addresses were taken since the start."""
+
+    def run(self, now: float, wall: float) -> int:
+        """Look at all clients, and take the addresses of those that are idle; return how many.
+
+        `now` is of `time.monotonic`, `wall` of `time.time`.
+        """
+        if self._idle is None:
+            return 0
+        names = self._host.interfaces()
+        self._idle.keep(frozenset(names))
+        wiped = sum(self._wipe(name, self._idle, now, wall) for name in names)
+        if wiped:
+            self._host.remember()  # without them
+            self.count += wiped
+            logger.info("addresses of idle clients forgotten", extra={"count": wiped})
+        return wiped
+
+    def _wipe(self, name: str, idle: Idle, now: float, wall: float) -> int:
+        wiped = 0
+        while True:
+            with self._lock:
+                clients = self._host.clients(name)
+                due = idle.look(name, clients, now=now, wall=wall)[:PEERS_MAX]
+                if not due or not self._take(name, {key: clients[key] for key in due}):
+                    return wiped
+                wiped += len(due)
+
+    def _take(self, name: str, clients: dict[str, DevicePeer]) -> bool:
+        changes = tuple(change for key, peer in clients.items() for change in _anew(key, peer))
+        try:
+            self._host.perform(SetPeers(name=name, changes=changes))
+        except errors.Unusable as error:
+            fields = {"interface": name, "reason": error.message}
+            logger.warning("addresses of idle clients stay", extra=fields)
+            return False
+        return True
+
+    def oldest_s(self) -> float | None:
+        """Return how long the client that is idle for longest has been; None: nobody looks."""
+        return None if self._idle is None else self._idle.oldest_s(time.monotonic())
+
+
+def _anew(public_key: str, peer: DevicePeer) -> Iterator[PeerChange]:
+    """Yield what makes a peer one that was never heard of."""
+    yield PeerChange(public_key=public_key, remove=True)
+    yield PeerChange(
+        public_key=public_key,
+        preshared_key=peer.preshared_key,
+        allowed_ips=peer.allowed_ips,
+        keepalive_s=peer.keepalive_s,
+    )
