@@ -265,9 +265,9 @@ class Follower:
         )
         self._pull = pull.Pull(
             self._bus,
-            attached,
+            subjects.pull(attached.domain, attached.stream, attached.consumer),
             HEARTBEAT_S,
-            lambda records, epoch: self._feed(on.Arrived(attempt, records, epoch)),
+            pull.entries(lambda records, epoch: self._feed(on.Arrived(attempt, records, epoch))),
             lambda why: self._feed(on.Broken(attempt, errors.Unavailable(f"consumer: {why}"))),
         )
         self._start(self._pull.start())

@@ -102,3 +102,8 @@ def may_answer(reply: str, identity: str) -> bool:
 def js_api(domain: str | None) -> str:
     """Return the prefix of JetStream's API; None: the domain that the client is connected to."""
     return f"$JS.{domain}.API" if domain else "$JS.API"
+
+
+def pull(domain: str | None, stream: str, consumer: str) -> str:
+    """Return where the messages of a consumer are asked for."""
+    return f"{js_api(domain)}.CONSUMER.MSG.NEXT.{stream}.{consumer}"
