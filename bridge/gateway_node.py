@@ -39,6 +39,10 @@ class Quarantined(Protocol):
     def reason(self) -> str:
         """What the host says."""
 
+    @property
+    def hint(self) -> str:
+        """What an operator can do about it; empty: nothing in particular."""
+
 
 class GatewaySink(Sink, Protocol):
     """A gateway's side of this host (`wig.linux.gateway.Gateway`)."""
@@ -141,6 +145,11 @@ async def gateway(
 
 def _told(found: Sequence[Quarantined]) -> tuple[str, ...]:
     """Return the first problems as text, and how many there are besides."""
-    told = tuple(f"{one.subject}: {one.reason}" for one in found[:PROBLEMS_MAX])
+    told = tuple(_sentence(one) for one in found[:PROBLEMS_MAX])
     more = len(found) - len(told)
     return (*told, f"and {more} more") if more else told
+
+
+def _sentence(one: Quarantined) -> str:
+    said = f"{one.subject}: {one.reason}"
+    return f"{said}; {one.hint}" if one.hint else said

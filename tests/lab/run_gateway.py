@@ -41,6 +41,8 @@ def answer(gateway: Gateway, request: dict[str, Any]) -> dict[str, Any]:
             return {"wiped": wiped, "age_s": gateway.endpoint_age_s}
         case "quarantine":
             return {"problems": {each.subject: each.reason for each in gateway.quarantine()}}
+        case "problems":
+            return {"said": gateway.problems()}
         case "positions":
             return {"state": _text(gateway.position()), "device": _text(gateway.device_position())}
         case "close":

@@ -123,6 +123,7 @@ def test_a_foreign_interface_is_refused_and_kept(gateway):
 
     reason = gateway.quarantine()["interface wg0"]
     assert reason == "the host has a bridge interface of this name, which is not a WireGuard device"
+    assert "; rename or remove that one, or give the VPN's" in gateway.ask("problems")["said"][0]
     assert "bridge" in host.out("ip", "-d", "link", "show", "wg0")
     assert "51821" in host.out("wg", "show", "wg1", "listen-port")
     gateway.stop(down=True)
@@ -147,6 +148,7 @@ def test_a_port_in_use_is_set_aside_and_tried_again(gateway):
     gateway.set(builders.interface(port=4000), clients.peer(2))
 
     assert gateway.quarantine() == {"port of wg0": "the device says: Address already in use"}
+    assert gateway.ask("problems")["said"][0].endswith("; ss -ulnp says which program has the port")
     assert shown(host, "listen-port") == "51820\n"
     assert "10.0.0.2/32" in shown(host)
     program.stop()

@@ -5,6 +5,7 @@ Called by the backends.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from errno import EADDRINUSE
 
 from wig import errors
 from wig.steps import PeerChange, Problem
@@ -16,7 +17,10 @@ class Refused(errors.Unusable):
     def __init__(self, number: int) -> None:
         """Keep the device's error number, an `errno` of the operating system."""
         self.number = number
-        super().__init__(f"the device says: {os.strerror(number)}")
+        super().__init__(
+            f"the device says: {os.strerror(number)}",
+            hint="ss -ulnp says which program has the port" if number == EADDRINUSE else None,
+        )
 
 
 def set_or_blame(
