@@ -27,6 +27,7 @@ AUDIENCE = "nats-authorization-request"
 WAITING_MAX = 10_000  # questions; the server gives up after three seconds anyway
 DEFERENCE_S = 0.3  # that the primary has before a follower answers in its place
 LINES_PER_S_MAX = 20  # in the log, about refusals
+RESULTS = ("granted", "refused", "late")
 
 
 class Holder(NamedTuple):
@@ -69,6 +70,8 @@ class Callout:
         self._refusals = _Refusals()
         self.holders: dict[tuple[str, int], Holder] = {}
         """Who was let in, by server and number of the connection; `sweep` forgets them."""
+        self.counts = dict.fromkeys(RESULTS, 0)
+        """What became of the questions since the start."""
 
     async def open(self) -> None:
         """Take questions; they are answered when it runs."""
@@ -86,6 +89,7 @@ class Callout:
             if now() - asked < natsconfig.LOGIN_S_MAX:
                 await self._answer(message)
             else:
+                self.counts["late"] += 1
                 self._refusals.note("", "the login has waited too long")
 
     async def _asked(self, message: Message) -> None:
@@ -97,6 +101,7 @@ class Callout:
 
     def _queue(self, asked: float, message: Message) -> None:
         if self._waiting.full():
+            self.counts["late"] += 1
             self._refusals.note("", "too many logins at once")
         else:
             self._waiting.put_nowait((asked, message))
@@ -112,10 +117,12 @@ class Callout:
             key = question.server, question.connection
             now = asyncio.get_running_loop().time()
             self.holders[key] = Holder(verdict, now)
+            self.counts["granted"] += 1
             logger.debug("login", extra={"identity": verdict.identity, "kind": question.kind})
             answer = {"jwt": self._user(question, verdict)}
         else:
             self._refusals.note(verdict.identity, verdict.reason, question.kind)
+            self.counts["refused"] += 1
             # The server repeats this to nobody; who tries learns only that it is refused.
             answer = {"error": "refused"}
         try:

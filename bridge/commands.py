@@ -14,6 +14,7 @@ from typing import NamedTuple, Never, Protocol
 from bridge import wire
 from bridge.answers import Answers
 from bridge.connection import Connection
+from bridge.metrics import Histogram
 from bridge.ownership import Head, Store, head_of
 from bridge.publisher import Publisher
 from bridge.worker import Worker
@@ -43,6 +44,9 @@ STUCK = wire.failed(
 )
 LOST = wire.failed(errors.Unknown("primary: it stopped while it worked on this"))
 STOPPING = wire.failed(errors.Unavailable("primary: it stops"))
+REFUSALS = {"busy": BUSY, "stuck": STUCK, "lost": LOST, "stopping": STOPPING}
+"""Answers to commands that are not known to be committed, by what metrics call them."""
+_ERROR = b'{"error"'  # how `wire.failed` begins
 
 
 class CommandStore(Store, Protocol):
@@ -56,6 +60,18 @@ class _Waiting(NamedTuple):
     request: Request
     reply: str
     size: int
+
+
+class Counts:
+    """What became of the commands since the start."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.results = dict.fromkeys(("done", "failed", "invalid", *REFUSALS), 0)
+        self.entries = 0
+        """That were committed."""
+        self.commit_s = Histogram()
+        """For one group: to decide, and to be on disk."""
 
 
 class Commands:
@@ -72,17 +88,25 @@ class Commands:
         self._waiting_bytes = 0
         self._committing = False
         self._wake = asyncio.Event()
+        self.counts = Counts()
         self.answers = Answers(bus)
         publisher.on_accepted(self.answers.release)
+
+    @property
+    def waiting(self) -> int:
+        """How many commands wait for a transaction."""
+        return len(self._waiting)
 
     def take(self, identity: str, verb: str, payload: bytes, reply: str) -> None:
         """Queue a command, or answer at once why not."""
         if len(self._waiting) >= WAITING_MAX or self._waiting_bytes > WAITING_BYTES_MAX:
+            self.counts.results["busy"] += 1
             self.answers.send(reply, BUSY)
             return
         try:
             command = DECODE[verb](payload)
         except errors.Invalid as error:
+            self.counts.results["invalid"] += 1
             self.answers.send(reply, wire.failed(error))
             return
         request = Request(identity, command.request, command)
@@ -99,11 +123,11 @@ class Commands:
                 await self._room()
                 group = self._group()
                 if self._publisher.stuck:
-                    self._refuse(group, STUCK)
+                    self._refuse(group, "stuck")
                 elif group:
                     await self._commit(group)
         finally:
-            self._refuse(self._waiting, STOPPING)
+            self._refuse(self._waiting, "stopping")
             self._waiting.clear()
 
     async def finish(self, timeout_s: float) -> None:
@@ -138,13 +162,21 @@ class Commands:
         requests = [waiting.request for waiting in group]
         known = False
         self._committing = True
+        now = asyncio.get_running_loop().time
+        begin = now()
         try:
             outcomes, records, head = await self._writer.call(self._in_thread, requests)
             known = True
         finally:
             self._committing = False
             if not known:  # stopped, or a defect
-                self._refuse(group, LOST)
+                self._refuse(group, "lost")
+        counts = self.counts
+        counts.commit_s.observe(now() - begin)
+        counts.entries += max(0, head.position.seq - self._publisher.head)
+        failed = sum(outcome.reply.startswith(_ERROR) for outcome in outcomes)
+        counts.results["failed"] += failed
+        counts.results["done"] += len(outcomes) - failed
         self._publisher.committed(head, records)
         for waiting, outcome in zip(group, outcomes, strict=True):
             self.answers.add(outcome.head, waiting.reply, outcome.reply)
@@ -158,6 +190,7 @@ class Commands:
         records = self._store.records(before, GROUP_RECORDS_MAX) if changed else []
         return outcomes, records, head
 
-    def _refuse(self, group: Sequence[_Waiting], body: bytes) -> None:
+    def _refuse(self, group: Sequence[_Waiting], why: str) -> None:
+        self.counts.results[why] += len(group)
         for waiting in group:
-            self.answers.send(waiting.reply, body)
+            self.answers.send(waiting.reply, REFUSALS[why])
