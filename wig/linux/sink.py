@@ -20,13 +20,14 @@ from msgspec.structs import replace
 
 from wig import errors, plan
 from wig.device import Endpoint
-from wig.linux import batch, drift
+from wig.linux import batch, drift, traffic
 from wig.linux.drift import Drift
 from wig.linux.quarantine import Quarantine, Quarantined, sentences, subject
 from wig.linux.record import Place, Records
+from wig.linux.traffic import Traffic
 from wig.linux.wiping import Wiping
 from wig.log import Position, Record
-from wig.model import Object
+from wig.model import Object, Peer
 from wig.samples import Batch
 from wig.snapshot import Header
 from wig.state import State
@@ -200,6 +201,14 @@ class HostSink:
         Without the lock, from any thread: it must delay no entry, however many peers there are.
         """
         return self._host.samples()
+
+    def peers(self) -> list[Peer]:
+        """Return all peers of the state, without the lock, from any thread."""
+        return self._state.peers()
+
+    def traffic(self) -> dict[str, Traffic]:
+        """Return what the links of this host have counted, from any thread."""
+        return traffic.read()
 
     def dead(self) -> tuple[str, ...]:
         """Return the interfaces whose device died by itself since the last call."""
