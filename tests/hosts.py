@@ -10,20 +10,36 @@ from typing import assert_never
 from msgspec import UNSET, UnsetType
 
 from wig import errors
-from wig.device import Device, DevicePeer, Endpoint, FirewallConfig, Host, Link, Observed
+from wig.device import (
+    DefaultRoute,
+    Device,
+    DevicePeer,
+    Endpoint,
+    FirewallConfig,
+    Host,
+    Link,
+    Observed,
+    PolicyRule,
+)
 from wig.linux.samples import of_device
 from wig.samples import Batch
 from wig.steps import (
     AddAddress,
+    AddDefaultRoute,
     AddRoute,
+    AddRule,
     CreateInterface,
+    HostStep,
     LoadFirewall,
     PeerChange,
     Problem,
     RemoveAddress,
+    RemoveDefaultRoute,
     RemoveInterface,
     RemoveRoute,
+    RemoveRule,
     SetDevice,
+    SetLimits,
     SetLink,
     SetPeers,
     SetSysctl,
@@ -48,7 +64,11 @@ class FakeHost:
             "net/ipv4/ip_forward": "0",
             "net/ipv6/conf/all/forwarding": "0",
             "net/ipv6/conf/eth0/accept_ra": "1",
+            "net/ipv4/conf/all/rp_filter": "0",
+            "net/ipv4/conf/eth0/rp_filter": "1",
         }
+        self.rules: set[PolicyRule] = set()
+        self.routes: set[DefaultRoute] = set()
         self.steps: list[Step] = []
         """All that was performed."""
         self.refused: set[str] = set()
@@ -62,7 +82,14 @@ class FakeHost:
             raise errors.Unusable("rtnetlink: no")
         found = {name: Observed(self.links.get(name), self._copy(name)) for name in names}
         self.made |= {name for name, each in found.items() if each.link and each.device}
-        return Host(found, frozenset(self.made), self.table, dict(self.sysctls))
+        return Host(
+            found,
+            frozenset(self.made),
+            self.table,
+            dict(self.sysctls),
+            frozenset(self.rules),
+            frozenset(self.routes),
+        )
 
     def _copy(self, name: str) -> Device | None:
         device = self.devices.get(name)
@@ -73,10 +100,6 @@ class FakeHost:
             raise errors.Unusable(f"{type(step).__name__} refused")
         self.steps.append(step)
         match step:
-            case SetSysctl():
-                self.sysctls[step.key] = step.value
-            case LoadFirewall():
-                self.table = step.config
             case CreateInterface():
                 self.made.add(step.name)
                 self.links[step.name] = Link("tun", MTU, False, frozenset(), frozenset())
@@ -90,8 +113,36 @@ class FakeHost:
             case SetLink() | AddAddress() | RemoveAddress() | AddRoute() | RemoveRoute():
                 self._set_link(step)
             case _:
-                assert_never(step)
+                self._perform_on_host(step)
         return ()
+
+    def _perform_on_host(self, step: HostStep) -> None:
+        match step:
+            case SetSysctl():
+                self.sysctls[step.key] = step.value
+            case LoadFirewall():
+                self.table = step.config
+            case SetLimits():
+                self._set_limits(step)
+            case AddRule():
+                self.rules.add(step.rule)
+            case RemoveRule():
+                self.rules.discard(step.rule)
+            case AddDefaultRoute():
+                tables = {(route.version, route.table) for route in self.routes - {step.route}}
+                assert (step.route.version, step.route.table) not in tables, "a table has one"
+                self.routes.add(step.route)
+            case RemoveDefaultRoute():
+                self.routes.discard(step.route)
+            case _:
+                assert_never(step)
+
+    def _set_limits(self, step: SetLimits) -> None:
+        if not isinstance(self.table, FirewallConfig):
+            raise errors.Unusable("the table is not loaded")
+        limits = {**self.table.limits, **step.limits}
+        kept = {key: limit for key, limit in limits.items() if limit is not None}
+        self.table = FirewallConfig(interfaces=self.table.interfaces, limits=kept)
 
     def _remove(self, name: str) -> None:
         self.made.discard(name)
@@ -182,6 +233,8 @@ class FakeHost:
         for name in list(self.made):
             self._remove(name)
         self.table = None
+        self.rules.clear()
+        self.routes.clear()
         return ()
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from msgspec import UnsetType
 
 from wig import keys
 from wig.codec import Value
+from wig.egress import Egress
 
 
 class Endpoint(keys.Secret):
@@ -77,6 +78,24 @@ class Observed(NamedTuple):
     """None: it is not a WireGuard device that the backend can reach."""
 
 
+class PolicyRule(NamedTuple):
+    """Packets with a mark are routed by a table of their own; wig's are recognisably wig's."""
+
+    version: int
+    """Of IP: 4 or 6."""
+    mark: int
+    table: int
+
+
+class DefaultRoute(NamedTuple):
+    """The default route of a table that is not the host's main one; wig's own."""
+
+    version: int
+    table: int
+    device: str
+    gateway: str
+
+
 class Host(NamedTuple):
     """Everything on the host that wig may change."""
 
@@ -89,6 +108,10 @@ class Host(NamedTuple):
     an earlier wig loaded it, or somebody changed it."""
     sysctls: Mapping[str, str]
     """Current values of the kernel's parameters that matter."""
+    rules: frozenset[PolicyRule] = frozenset()
+    """Those of wig, now or before a restart."""
+    routes: frozenset[DefaultRoute] = frozenset()
+    """Those of wig, in tables other than the main one."""
 
 
 # Wanted.
@@ -138,6 +161,17 @@ class Sources(Value, frozen=True, kw_only=True):
     """Source addresses that may come out of the tunnel: pools, and ranges outside of them."""
     isolated: bool = True
     """Peers of the interface cannot reach each other."""
+    egress: Egress | None = None
+    """None: out by any device, with that one's address."""
+
+
+class Limit(NamedTuple):
+    """What one peer may send and receive."""
+
+    rate: int
+    """bit/s, each direction."""
+    ranges: tuple[str, ...]
+    """The peer's addresses, which share the rate."""
 
 
 class FirewallConfig(Value, frozen=True, kw_only=True):
@@ -145,6 +179,8 @@ class FirewallConfig(Value, frozen=True, kw_only=True):
 
     interfaces: tuple[Sources, ...]
     """By name."""
+    limits: Mapping[str, Limit] = {}
+    """By public key; they can change without the rest."""
 
 
 class HostConfig(Value, frozen=True, kw_only=True):
@@ -154,3 +190,5 @@ class HostConfig(Value, frozen=True, kw_only=True):
     firewall: FirewallConfig | None
     """None: no table of ours."""
     sysctls: Mapping[str, str]
+    rules: frozenset[PolicyRule] = frozenset()
+    routes: frozenset[DefaultRoute] = frozenset()

@@ -10,32 +10,40 @@ allowed IPs of a peer cuts it for a moment, removing and adding it costs it a ha
 
 from collections.abc import Iterator, Mapping
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from wig import wanted as wants
 from wig.device import (
     Device,
     DevicePeer,
+    FirewallConfig,
     Host,
     HostConfig,
     InterfaceConfig,
+    Limit,
     Link,
     LinkConfig,
     Observed,
     PeerConfig,
+    PolicyRule,
 )
 from wig.steps import (
     AddAddress,
+    AddDefaultRoute,
     AddRoute,
+    AddRule,
     CreateInterface,
     LoadFirewall,
     PeerChange,
     Problem,
     RemoveAddress,
+    RemoveDefaultRoute,
     RemoveInterface,
     RemoveRoute,
+    RemoveRule,
     SetDevice,
+    SetLimits,
     SetLink,
     SetPeers,
     SetSysctl,
@@ -46,6 +54,7 @@ NEW_LINK = Link(kind="", mtu=0, up=False, addresses=frozenset(), routes=frozense
 NEW_DEVICE = Device(private_key=None, listen_port=0, fwmark=0, peers={})
 
 FOREIGN_HINT = "rename or remove that one, or give the VPN's interface another name"
+_RP_FILTER_SUFFIX = "/rp_filter"
 _ACCEPT_RA_SUFFIX = "/accept_ra"
 _ACCEPT_RA_HOST = "1"  # accept router advertisements unless forwarding, Linux ip-sysctl
 _ACCEPT_RA_ALWAYS = "2"
@@ -98,11 +107,49 @@ def _foreign(observed: Observed) -> str | None:
 def _steps(wanted: HostConfig, observed: Host) -> Iterator[Step]:
     for name in sorted(observed.made - wanted.interfaces.keys()):
         yield RemoveInterface(name=name)
-    if wanted.firewall != observed.firewall:
-        yield LoadFirewall(config=wanted.firewall)
+    yield from _routing_steps(wanted, observed)
+    yield from _firewall_steps(wanted.firewall, observed.firewall)
+    yield from map(_removed, sorted(observed.rules - wanted.rules))
     yield from _sysctl_steps(wanted.sysctls, observed.sysctls)
     for name, config in wanted.interfaces.items():
         yield from interface_steps(name, config, observed.interfaces[name])
+
+
+def _routing_steps(wanted: HostConfig, observed: Host) -> Iterator[Step]:
+    """Make the ways out before anything is marked for them.
+
+    A table has one default route, so the old one goes first; of rules there may be two.
+    """
+    for route in sorted(observed.routes - wanted.routes):
+        yield RemoveDefaultRoute(route=route)
+    for route in sorted(wanted.routes - observed.routes):
+        yield AddDefaultRoute(route=route)
+    for rule in sorted(wanted.rules - observed.rules):
+        yield AddRule(rule=rule)
+
+
+def _removed(rule: PolicyRule) -> Step:
+    return RemoveRule(rule=rule)
+
+
+def _firewall_steps(
+    wanted: FirewallConfig | None, observed: FirewallConfig | None | UnsetType
+) -> Iterator[Step]:
+    """Replace the table, unless it differs in limits only."""
+    if wanted == observed:
+        return
+    if (
+        not isinstance(wanted, FirewallConfig)
+        or not isinstance(observed, FirewallConfig)
+        or wanted.interfaces != observed.interfaces
+    ):
+        yield LoadFirewall(config=wanted)
+        return
+    changed: dict[str, Limit | None] = dict.fromkeys(observed.limits.keys() - wanted.limits.keys())
+    changed |= {
+        key: limit for key, limit in wanted.limits.items() if observed.limits.get(key) != limit
+    }
+    yield SetLimits(limits=changed)
 
 
 def _sysctl_steps(wanted: Mapping[str, str], observed: Mapping[str, str]) -> Iterator[Step]:
@@ -114,11 +161,22 @@ def _sysctl_steps(wanted: Mapping[str, str], observed: Mapping[str, str]) -> Ite
     for key, value in wanted.items():
         if observed.get(key, value) == value:
             continue
+        if key.endswith(_RP_FILTER_SUFFIX) and not _strict(key, observed):
+            continue
         if key == wants.FORWARDING[6]:
             for other, current in observed.items():
                 if other.endswith(_ACCEPT_RA_SUFFIX) and current == _ACCEPT_RA_HOST:
                     yield SetSysctl(key=other, value=_ACCEPT_RA_ALWAYS)
         yield SetSysctl(key=key, value=value)
+
+
+def _strict(key: str, observed: Mapping[str, str]) -> bool:
+    """Say whether a device drops what the main table would send elsewhere.
+
+    The greater of its own value and that of all devices counts (Linux ip-sysctl).
+    """
+    every = observed.get(wants.RP_FILTER.format("all"), "0")
+    return max(every, observed[key]) == wants.RP_FILTER_STRICT
 
 
 def interface_steps(name: str, wanted: InterfaceConfig, observed: Observed) -> Iterator[Step]:

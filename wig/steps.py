@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from wig import keys
 from wig.codec import Value
-from wig.device import DevicePeer, Endpoint, FirewallConfig, Host
+from wig.device import DefaultRoute, DevicePeer, Endpoint, FirewallConfig, Host, Limit, PolicyRule
 from wig.samples import Batch
 
 
@@ -111,9 +111,46 @@ class LoadFirewall(Value, frozen=True, kw_only=True):
     config: FirewallConfig | None
 
 
+class SetLimits(Value, frozen=True, kw_only=True):
+    """Change the limits of some peers, and nothing else in the table."""
+
+    limits: Mapping[str, Limit | None]
+    """By public key; None: no limit any more."""
+
+
+class AddRule(Value, frozen=True, kw_only=True):
+    """Route marked packets by a table of their own."""
+
+    rule: PolicyRule
+
+
+class RemoveRule(Value, frozen=True, kw_only=True):
+    """Take back one of wig's own rules."""
+
+    rule: PolicyRule
+
+
+class AddDefaultRoute(Value, frozen=True, kw_only=True):
+    """Give a table its default route."""
+
+    route: DefaultRoute
+
+
+class RemoveDefaultRoute(Value, frozen=True, kw_only=True):
+    """Take back one of wig's own default routes."""
+
+    route: DefaultRoute
+
+
+HostStep = (
+    SetSysctl | LoadFirewall | SetLimits
+    | AddRule | RemoveRule | AddDefaultRoute | RemoveDefaultRoute
+)  # fmt: skip
+"""What belongs to no interface."""
+
 Step = (
     CreateInterface | RemoveInterface | SetLink | AddAddress | RemoveAddress
-    | AddRoute | RemoveRoute | SetDevice | SetPeers | SetSysctl | LoadFirewall
+    | AddRoute | RemoveRoute | SetDevice | SetPeers | HostStep
 )  # fmt: skip
 
 

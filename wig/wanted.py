@@ -10,20 +10,26 @@ from collections.abc import Container, Iterable, Mapping
 
 from wig import addresses, keys
 from wig.device import (
+    DefaultRoute,
     DeviceConfig,
     FirewallConfig,
     HostConfig,
     InterfaceConfig,
+    Limit,
     LinkConfig,
     PeerConfig,
+    PolicyRule,
     Sources,
 )
+from wig.egress import Egress
 from wig.model import Interface, Peer
 from wig.ports import View
 from wig.steps import Problem
 
 FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
 """The kernel's parameter that lets it forward, by IP version (a path under /proc/sys)."""
+RP_FILTER = "net/ipv4/conf/{}/rp_filter"
+RP_FILTER_STRICT, RP_FILTER_LOOSE = "1", "2"  # RFC 3704, Linux ip-sysctl
 
 
 def peer_config(peer: Peer | None) -> PeerConfig | None:
@@ -31,6 +37,13 @@ def peer_config(peer: Peer | None) -> PeerConfig | None:
     if peer is None or not peer.enabled:
         return None
     return PeerConfig(peer.preshared_key, _ranges(peer))
+
+
+def peer_limit(peer: Peer | None) -> Limit | None:
+    """Return what a peer may send and receive; None: as much as it likes, or nothing."""
+    if peer is None or peer.rate_limit is None or not peer.enabled:
+        return None
+    return Limit(peer.rate_limit, ranges) if (ranges := _ranges(peer)) else None
 
 
 def within(
@@ -60,28 +73,37 @@ def full(interface: str, public_key: str, limit: int | None) -> Problem:
 class Wanted:
     """What `view` wants of the host."""
 
-    def __init__(self, view: View, *, firewall: bool = True, isolated: bool = True) -> None:
+    def __init__(
+        self,
+        view: View,
+        *,
+        firewall: bool = True,
+        isolated: bool = True,
+        egress: Mapping[str, Egress] | None = None,
+    ) -> None:
         """Want nothing yet; `reset` reads the view.
 
-        Without the firewall, forwarding is not wanted either: a router without rules would let
-        everybody through.
+        Without the firewall, neither forwarding nor policy routing are wanted: a router without
+        rules would let everybody through, and nothing would carry a mark.
         """
+        self._egress = egress or {}
         self._view = view
         self._firewall = firewall
         self._isolated = isolated
         self._outside: dict[str, dict[str, tuple[str, ...]]] = {}
+        self._limits: dict[str, Limit] = {}
 
     def reset(self) -> None:
         """Read the whole view again."""
-        self._outside = {}
+        self._outside, self._limits = {}, {}
         for interface in self._view.interfaces():
-            self._collect_outside(interface)
+            self._collect(interface)
 
     def note_interface(self, name: str) -> None:
         """Take in that an interface came, changed or went."""
         self._outside.pop(name, None)
         if (interface := self._view.interface(name)) is not None:
-            self._collect_outside(interface)
+            self._collect(interface)
 
     def note_peer(self, before: Peer | None, after: Peer | None) -> None:
         """Take in that a peer came, changed or went."""
@@ -92,6 +114,15 @@ class Wanted:
                 self._outside[peer.interface].pop(peer.public_key, None)
             elif stays and peer.enabled and (ranges := _outside_ranges(interface, peer)):
                 self._outside.setdefault(peer.interface, {})[peer.public_key] = ranges
+        for peer in (before, after):
+            if peer is not None:
+                self._limits.pop(peer.public_key, None)
+        if after is not None and (limit := peer_limit(after)) is not None:
+            self._limits[after.public_key] = limit
+
+    def limit(self, public_key: str) -> Limit | None:
+        """Return what a peer may send and receive; None: as much as it likes, or no table."""
+        return self._limits.get(public_key) if self._firewall else None
 
     def routes(self, name: str) -> frozenset[str]:
         """Return the destinations that must be routed into an interface."""
@@ -110,9 +141,11 @@ class Wanted:
                     name=interface.name,
                     ranges=_sources(interface, self.routes(interface.name)),
                     isolated=self._isolated,
+                    egress=self._egress.get(interface.name),
                 )
                 for interface in self._view.interfaces()
-            )
+            ),
+            limits=dict(self._limits),
         )
 
     def host(self, only: Container[str] | None = None) -> HostConfig:
@@ -125,7 +158,9 @@ class Wanted:
                 if only is None or each.name in only
             },
             firewall=self.firewall(),
-            sysctls=_forwarding(found) if self._firewall else {},
+            sysctls=_forwarding(found) | _loose(self._egress.values()) if self._firewall else {},
+            rules=_rules(self._egress.values()) if self._firewall else frozenset(),
+            routes=_default_routes(self._egress.values()) if self._firewall else frozenset(),
         )
 
     def interface(self, interface: Interface, *, with_peers: bool = True) -> InterfaceConfig:
@@ -139,6 +174,7 @@ class Wanted:
             device=DeviceConfig(
                 private_key=clamped(interface.private_key),
                 listen_port=interface.port,
+                fwmark=egress.fwmark if (egress := self._egress.get(interface.name)) else 0,
                 peers=self._peers(interface) if with_peers else {},
             ),
         )
@@ -150,10 +186,12 @@ class Wanted:
             if (config := peer_config(peer)) is not None
         }
 
-    def _collect_outside(self, interface: Interface) -> None:
+    def _collect(self, interface: Interface) -> None:
         for peer in self._view.peers_of(interface.name):
             if peer.enabled and (ranges := _outside_ranges(interface, peer)):
                 self._outside.setdefault(interface.name, {})[peer.public_key] = ranges
+            if (limit := peer_limit(peer)) is not None:
+                self._limits[peer.public_key] = limit
 
 
 def clamped(private: keys.PrivateKey) -> keys.PrivateKey:
@@ -196,3 +234,31 @@ def _forwarding(interfaces: Iterable[Interface]) -> dict[str, str]:
         for text in interface.addresses
     }
     return {FORWARDING[version]: "1" for version in sorted(versions)}
+
+
+def _rules(found: Iterable[Egress]) -> frozenset[PolicyRule]:
+    """Return a rule for each mark and IP version: a table decides for both or for none."""
+    return frozenset(
+        PolicyRule(version, each.mark, each.table)
+        for each in found
+        if each.table is not None
+        for version in (4, 6)
+    )
+
+
+def _default_routes(found: Iterable[Egress]) -> frozenset[DefaultRoute]:
+    return frozenset(
+        DefaultRoute(version, each.table, each.device, gateway)
+        for each in found
+        for version, gateway in ((4, each.via), (6, each.via6))
+        if gateway is not None and each.table is not None and each.device is not None
+    )
+
+
+def _loose(found: Iterable[Egress]) -> dict[str, str]:
+    """Return the devices whose answers the host's main table would expect elsewhere."""
+    return {
+        RP_FILTER.format(each.device): RP_FILTER_LOOSE
+        for each in found
+        if each.table is not None and each.device is not None
+    }

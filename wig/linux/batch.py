@@ -9,12 +9,21 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from wig import errors, log, ops, plan, wanted
-from wig.device import InterfaceConfig, PeerConfig
+from wig.device import InterfaceConfig, Limit, PeerConfig
 from wig.log import Record
 from wig.model import Peer
 from wig.ops import Op
 from wig.state import State
-from wig.steps import AddRoute, LoadFirewall, PeerChange, Problem, RemoveRoute, SetPeers, Step
+from wig.steps import (
+    AddRoute,
+    LoadFirewall,
+    PeerChange,
+    Problem,
+    RemoveRoute,
+    SetLimits,
+    SetPeers,
+    Step,
+)
 from wig.wanted import Wanted
 
 
@@ -39,6 +48,7 @@ class Changes:
         self._interfaces: dict[str, InterfaceConfig | None] = {}
         self._peers: dict[str, Peer | None] = {}
         self._routes: dict[str, frozenset[str]] = {}
+        self._limits: dict[str, Limit | None] = {}
         self.problems: list[Problem] = []
         """Peers that have no place on their device."""
 
@@ -66,6 +76,7 @@ class Changes:
         for peer in (before, after):
             if peer is not None and peer.interface not in self._routes:
                 self._routes[peer.interface] = self._wants.routes(peer.interface)
+        self._limits.setdefault(public_key, self._wants.limit(public_key))
         self._wants.note_peer(before, after)
 
     def _apply_to_interface(self, name: str, op: Op, epoch: str, seq: int) -> None:
@@ -104,6 +115,8 @@ class Changes:
         }
         if rerouted or self.gone():
             yield LoadFirewall(config=self._wants.firewall())
+        elif limits := self._changed_limits():
+            yield SetLimits(limits=limits)
         for name, before in rerouted.items():
             yield from _route_steps(name, before, self._wants.routes(name))
         for name, (had, want) in self._by_interface().items():
@@ -112,6 +125,14 @@ class Changes:
             changes = tuple(plan.peer_changes(want, had))
             if changes := self._fitting(name, changes, had, peers_max):
                 yield SetPeers(name=name, changes=tuple(_forced(changes, want, forced)))
+
+    def _changed_limits(self) -> dict[str, Limit | None]:
+        """Return the limits that peers of this batch have now, where they had others."""
+        return {
+            key: after
+            for key, before in self._limits.items()
+            if (after := self._wants.limit(key)) != before
+        }
 
     def _by_interface(self) -> dict[str, tuple[dict[str, PeerConfig], dict[str, PeerConfig]]]:
         """Return for each interface how its peers of this batch were, and are wanted now."""

@@ -1,24 +1,22 @@
-"""One nftables table, `inet wig`, replaced as a whole in one transaction.
+"""The text of one nftables table, `inet wig`, that replaces it as a whole in one transaction.
 
-Called by `host`. `ruleset` is the text, `load` gives it to `nft -f -` without a shell. Nothing
-outside the table is touched; a drop in another table still drops, because an accept in nftables
-ends only its own table.
+Called by `table`. Nothing outside the table is touched; a drop in another table still drops,
+because an accept in nftables ends only its own table.
 
-What it does: packets leaving a tunnel for anything but a tunnel get the gateway's own address;
-only addresses that peers can have come out of a tunnel; peers do not reach each other; from
-outside only answers go in; the segment size of TCP fits the narrower side.
+What it does: packets leaving a tunnel for anything but a tunnel get the gateway's own address, or
+the one of their egress; only addresses that peers can have come out of a tunnel, and leave by the
+device they may; peers do not reach each other; from outside only answers go in; the segment size
+of TCP fits the narrower side; a peer with a limit gets no more than that.
 """
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 
-from wig import addresses, errors
+from wig import addresses
 from wig.device import FirewallConfig, Sources
+from wig.egress import Egress
+from wig.linux import limits
 
-PROGRAM = "nft"
 TABLE = "inet wig"
-TIMEOUT_S = 20.0
 
 _FRAME = """\
 table inet wig
@@ -29,6 +27,18 @@ table inet wig {{
 {elements}\
 	}}
 {sets}\
+{limits}\
+{marks}\
+
+	chain upload {{
+		type filter hook prerouting priority filter; policy accept;
+{upload}\
+	}}
+
+	chain download {{
+		type filter hook postrouting priority filter; policy accept;
+{download}\
+	}}
 
 	chain clamp {{
 		type filter hook forward priority mangle; policy accept;
@@ -41,12 +51,14 @@ table inet wig {{
 {spoofed}\
 {together}\
 		iifname @tunnels oifname @tunnels drop
+{elsewhere}\
 		oifname @tunnels ct state established,related accept
 		oifname @tunnels drop
 	}}
 
 	chain postrouting {{
 		type nat hook postrouting priority srcnat; policy accept;
+{translated}\
 		iifname @tunnels oifname != @tunnels masquerade
 	}}
 }}
@@ -62,12 +74,24 @@ _SET = """\
 	}}
 """
 
+_MARKS = """\
+
+	chain marks {{
+		type filter hook prerouting priority mangle; policy accept;
+{marks}\
+	}}
+"""
+
 _SET_TYPES = {4: "ipv4_addr", 6: "ipv6_addr"}
 _SOURCE = {4: "ip saddr", 6: "ip6 saddr"}
+_SNAT = {4: "snat ip", 6: "snat ip6"}
+_PROTOCOL = {4: "ipv4", 6: "ipv6"}
 
 
-def ruleset(config: FirewallConfig) -> str:
-    """Return the text that makes the table, whether or not there is one already."""
+def ruleset(config: FirewallConfig | None) -> str:
+    """Return the text that makes the table, or removes it, whether or not there is one already."""
+    if config is None:
+        return f"table {TABLE}\ndelete table {TABLE}\n"
     names = [f'"{each.name}"' for each in config.interfaces]
     return _FRAME.format(
         elements=_elements(names),
@@ -80,7 +104,13 @@ def ruleset(config: FirewallConfig) -> str:
             for each in config.interfaces
             for version in (4, 6)
         ),
+        limits=limits.declarations(config.limits),
+        marks=_marks(config),
+        upload=_limited("iifname", "up"),
+        download=_limited("oifname", "down"),
         spoofed="".join(_spoofed(config)),
+        elsewhere="".join(_elsewhere(config)),
+        translated="".join(_translated(config)),
         together="".join(
             f'\t\tiifname "{each.name}" oifname "{each.name}" accept\n'
             for each in config.interfaces
@@ -96,6 +126,51 @@ def _spoofed(config: FirewallConfig) -> Iterator[str]:
             yield f'\t\tiifname "{each.name}" {source} drop\n'
 
 
+def _limited(interface: str, direction: str) -> str:
+    return "".join(f"\t\t{interface} @tunnels {rule}\n" for rule in limits.rules(direction))
+
+
+def _egresses(config: FirewallConfig) -> Iterator[tuple[str, Egress]]:
+    for each in config.interfaces:
+        if each.egress is not None:
+            yield each.name, each.egress
+
+
+def _marks(config: FirewallConfig) -> str:
+    """Return the chain that marks packets before they are routed."""
+    rules = [
+        f'\t\tiifname "{name}" meta mark set {egress.mark:#x}\n'
+        for name, egress in _egresses(config)
+        if egress.mark
+    ]
+    return _MARKS.format(marks="".join(rules)) if rules else ""
+
+
+def _elsewhere(config: FirewallConfig) -> Iterator[str]:
+    """Yield what refuses packets that would leave by another device, when the right one is gone.
+
+    Clients are told at once: they try their other IP version without waiting.
+    """
+    for name, egress in _egresses(config):
+        if egress.device is not None:
+            leaves = f'iifname "{name}" oifname != "{egress.device}"'
+            yield f"\t\t{leaves} reject with icmpx admin-prohibited\n"
+
+
+def _translated(config: FirewallConfig) -> Iterator[str]:
+    """Yield the exceptions from masquerading."""
+    for name, egress in _egresses(config):
+        for version, source, nat in (
+            (4, egress.source, egress.nat),
+            (6, egress.source6, egress.nat6),
+        ):
+            leaves = f'iifname "{name}" oifname != @tunnels meta nfproto {_PROTOCOL[version]}'
+            if source is not None:
+                yield f"\t\t{leaves} {_SNAT[version]} to {source}\n"
+            elif not nat:
+                yield f"\t\t{leaves} accept\n"
+
+
 def _set_name(sources: Sources, version: int) -> str:
     """Return a name that is no keyword of nft, whatever the interface is called."""
     return f"sources{version}_{sources.name}"
@@ -107,43 +182,3 @@ def _of_version(sources: Sources, version: int) -> list[str]:
 
 def _elements(texts: list[str]) -> str:
     return f"\t\telements = {{ {', '.join(texts)} }}\n" if texts else ""
-
-
-def load(config: FirewallConfig | None) -> None:
-    """Replace the table, in one transaction, or remove it."""
-    _nft("-f", "-", text=ruleset(config) if config else f"table {TABLE}\ndelete table {TABLE}\n")
-
-
-def listing() -> str | None:
-    """Return the table as the kernel has it; None: there is none."""
-    try:
-        return _nft("list", "table", *TABLE.split())
-    except errors.Unusable:
-        return None
-
-
-def require() -> None:
-    """Raise `Unusable` unless the program is there."""
-    if shutil.which(PROGRAM) is None:
-        raise errors.Unusable(
-            "nft is not installed",
-            hint="install Debian's package nftables, or bring your own rules: --no-firewall",
-        )
-
-
-def _nft(*arguments: str, text: str = "") -> str:
-    try:
-        done = subprocess.run(  # noqa: S603  # no shell; the text comes from checked values
-            [PROGRAM, *arguments],
-            input=text,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise errors.Unusable(f"nft cannot be run: {type(error).__name__}") from error
-    if done.returncode != 0:
-        reason = (done.stderr.strip() or "no reason given").splitlines()[0]
-        raise errors.Unusable(f"nft refused the rules: {reason}")
-    return done.stdout

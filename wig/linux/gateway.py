@@ -4,11 +4,13 @@ Called by the bus, which drives it as a Sink. See `sink` for what it does.
 """
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wig import errors, idle
-from wig.linux import firewall, record, userspace
+from wig.egress import Egress
+from wig.linux import nft, record, userspace
 from wig.linux.backend import Backend
 from wig.linux.caretaker import Caretaker
 from wig.linux.host import LinuxHost
@@ -36,6 +38,8 @@ class Options:
     """False: the operator brings the rules, masquerading and forwarding included."""
     isolated: bool = True
     """Peers of one interface cannot reach each other."""
+    egress: Mapping[str, Egress] = field(default_factory=dict)
+    """How the clients of an interface leave, by its name; needs the firewall."""
     audit_interval_s: float = AUDIT_INTERVAL_S
     """How often the host is compared with the plan, and what is in quarantine tried again."""
     audit_only: bool = False
@@ -63,6 +67,7 @@ class Gateway(HostSink):
             state=state,
             firewall=options.firewall,
             isolated=options.isolated,
+            egress=options.egress,
             audit_only=options.audit_only,
             endpoint_age_s_max=options.endpoint_age_s_max,
         )
@@ -88,7 +93,7 @@ def check(options: Options) -> Backend:
     idle.parse_age(options.endpoint_age_s_max)
     _require_rights()
     if options.firewall:
-        firewall.require()
+        nft.require()
     return _backend(options)
 
 

@@ -8,26 +8,32 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from wig import errors
 from wig.device import DevicePeer, Endpoint, FirewallConfig, Host, Observed
-from wig.linux import firewall, link, sysctl
+from wig.linux import link, routing, sysctl
 from wig.linux.backend import Backend
 from wig.linux.quarantine import subject
 from wig.linux.record import Made, Records
+from wig.linux.table import Table
 from wig.samples import Batch
 from wig.steps import (
     AddAddress,
+    AddDefaultRoute,
     AddRoute,
+    AddRule,
     CreateInterface,
+    HostStep,
     LoadFirewall,
     Problem,
     RemoveAddress,
+    RemoveDefaultRoute,
     RemoveInterface,
     RemoveRoute,
+    RemoveRule,
     SetDevice,
+    SetLimits,
     SetLink,
     SetPeers,
     SetSysctl,
@@ -48,8 +54,7 @@ class LinuxHost:
         self._backend = backend
         self._records = records
         self._made = records.made()
-        self._loaded: FirewallConfig | None = None
-        self._listing: str | None = None
+        self._table = Table()
 
     @property
     def peers_max(self) -> int | None:
@@ -65,17 +70,15 @@ class LinuxHost:
         ours = {*self._made.interfaces}
         ours |= {name for name, each in found.items() if each.link and each.device}
         self._keep(replace(self._made, interfaces=tuple(sorted(ours))))
+        rules, routes = routing.observe(self._made.tables)
         return Host(
             interfaces=found,
             made=frozenset(ours),
-            firewall=self._observe_firewall(),
+            firewall=self._table.observe() if self._made.firewall else None,
             sysctls=sysctl.observe(),
+            rules=rules,
+            routes=routes,
         )
-
-    def _observe_firewall(self) -> FirewallConfig | None | UnsetType:
-        if not self._made.firewall or (listing := firewall.listing()) is None:
-            return None
-        return self._loaded if self._loaded and listing == self._listing else UNSET
 
     def perform(self, step: Step) -> tuple[Problem, ...]:
         """Do it; raise `Unusable` when it cannot be done."""
@@ -94,11 +97,25 @@ class LinuxHost:
                     self._backend.wait_up(step.name)
             case AddAddress() | RemoveAddress() | AddRoute() | RemoveRoute():
                 link.perform(step)
+            case _:
+                self._perform_on_host(step)
+        return ()
+
+    def _perform_on_host(self, step: HostStep) -> None:
+        """Do what belongs to no interface."""
+        match step:
             case SetSysctl():
                 self._set_sysctl(step)
             case LoadFirewall():
                 self._load_firewall(step.config)
-        return ()
+            case SetLimits():
+                self._table.set_limits(step.limits)
+            case AddRule() | RemoveRule() | RemoveDefaultRoute():
+                routing.perform(step)
+            case AddDefaultRoute():
+                tables = {*self._made.tables, step.route.table}
+                self._keep(replace(self._made, tables=tuple(sorted(tables))))
+                routing.perform(step)
 
     def _create(self, name: str) -> None:
         self._keep(replace(self._made, interfaces=tuple({*self._made.interfaces, name})))
@@ -117,12 +134,10 @@ class LinuxHost:
         sysctl.write(step.key, step.value)
 
     def _load_firewall(self, config: FirewallConfig | None) -> None:
-        self._loaded = None
         self._keep(replace(self._made, firewall=True))
-        firewall.load(config)
+        self._table.load(config)
         if config is None:
             self._keep(replace(self._made, firewall=False))
-        self._loaded, self._listing = config, firewall.listing()
 
     def _keep(self, made: Made) -> None:
         if made != self._made:
@@ -173,6 +188,12 @@ class LinuxHost:
         if self._made.firewall:
             steps.append(LoadFirewall(config=None))
         problems = []
+        try:
+            rules, routes = routing.observe(self._made.tables)
+            steps += (RemoveRule(rule=rule) for rule in rules)
+            steps += (RemoveDefaultRoute(route=route) for route in routes)
+        except errors.Unusable as error:
+            problems.append(Problem("host", "", error.message))
         for step in steps:
             try:
                 self.perform(step)

@@ -1,32 +1,24 @@
 """Network interfaces: addresses, MTU, routes, up and down, over rtnetlink (pyroute2).
 
-Called by `host`, from any thread, also from one in which an event loop runs: pyroute2 is asyncio
-inside and runs a loop for every call, so all calls are made in a thread of their own, on a loop
-that is not uvloop's (which knows no netlink). Routes made here carry a protocol number of their
-own, so that the operator's are recognisably not ours.
+Called by `host`. Routes made here carry a protocol number of their own, so that the operator's
+are recognisably not ours.
 """
 
-import asyncio
-import functools
-import logging
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
 from errno import EADDRNOTAVAIL, EEXIST, ENODEV, ESRCH
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
-from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from wig import addresses, errors
 from wig.device import Link
+from wig.linux import rtnetlink
+from wig.linux.rtnetlink import FAMILY, PROTOCOL
 from wig.steps import AddAddress, AddRoute, RemoveAddress, RemoveRoute, SetLink
 
-ROUTE_PROTOCOL = 87  # free in Linux, include/uapi/linux/rtnetlink.h; 87 is W
 _IFF_UP = 1
 _SCOPE_LINK = 253
 _TABLE_MAIN = 254
-_FAMILY = {4: 2, 6: 10}  # AF_INET, AF_INET6
 
 _DONE_BEFORE: dict[type, int] = {
     SetLink: 0,
@@ -36,55 +28,20 @@ _DONE_BEFORE: dict[type, int] = {
     RemoveRoute: ESRCH,
 }
 
-# At DEBUG it writes out every message: addresses, and with the kernel's WireGuard, keys.
-logging.getLogger("pyroute2").setLevel(logging.WARNING)
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
 LinkStep = SetLink | AddAddress | RemoveAddress | AddRoute | RemoveRoute
 
 
-_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="wig-netlink")
-
-
-def _aside(function: Callable[P, R]) -> Callable[P, R]:
-    """Return `function`, run in the thread that no other event loop runs in."""
-
-    @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        return _thread.submit(function, *args, **kwargs).result()
-
-    return call
-
-
-@contextmanager
-def _netlink() -> Iterator[Any]:
-    # Strict checking lets the kernel filter dumps: a host may have a million routes of others.
-    loop = asyncio.SelectorEventLoop()
-    try:
-        with IPRoute(strict_check=True, use_event_loop=loop) as netlink:
-            yield netlink
-    except NetlinkError as error:
-        raise errors.Unusable(f"rtnetlink: {error.args[1]}") from error
-    except OSError as error:
-        raise errors.Unusable(f"rtnetlink: {error.strerror}") from error
-    finally:
-        loop.run_until_complete(asyncio.sleep(0))  # lets the socket close
-        loop.close()
-
-
-@_aside
+@rtnetlink.aside
 def exists(name: str) -> bool:
     """Say whether there is an interface of this name."""
-    with _netlink() as netlink:
+    with rtnetlink.opened() as netlink:
         return _find(netlink, name) is not None
 
 
-@_aside
+@rtnetlink.aside
 def observe(name: str) -> Link | None:
     """Return the interface as it is; None: there is none."""
-    with _netlink() as netlink:
+    with rtnetlink.opened() as netlink:
         found = _find(netlink, name)
         if found is None:
             return None
@@ -98,10 +55,10 @@ def observe(name: str) -> Link | None:
         )
 
 
-@_aside
+@rtnetlink.aside
 def create(name: str, kind: str) -> None:
     """Make an interface of this kind, down; raise `Unusable` if the host cannot."""
-    with _netlink() as netlink:
+    with rtnetlink.opened() as netlink:
         try:
             netlink.link("add", ifname=name, kind=kind)
         except NetlinkError as error:
@@ -109,10 +66,10 @@ def create(name: str, kind: str) -> None:
             raise errors.Unusable(f"interface {name!r} cannot be made: {reason}") from error
 
 
-@_aside
+@rtnetlink.aside
 def remove(name: str, kind: str) -> bool:
     """Remove an interface of this kind; False: there is none, or it is of another kind."""
-    with _netlink() as netlink:
+    with rtnetlink.opened() as netlink:
         found = _find(netlink, name)
         if found is None or _kind(found) != kind:
             return False
@@ -120,10 +77,10 @@ def remove(name: str, kind: str) -> bool:
         return True
 
 
-@_aside
+@rtnetlink.aside
 def perform(step: LinkStep) -> None:
     """Do the step; one that was done before is no error. Raises `Unusable`."""
-    with _netlink() as netlink:
+    with rtnetlink.opened() as netlink:
         found = _find(netlink, step.name)
         if found is None:
             raise errors.Unusable(f"interface {step.name!r} is gone")
@@ -153,7 +110,7 @@ def _perform(netlink: Any, index: int, step: LinkStep) -> None:
             netlink.addr(
                 "add" if isinstance(step, AddAddress) else "del",
                 index=index,
-                family=_FAMILY[cidr.version],
+                family=FAMILY[cidr.version],
                 address=addresses.host_text(cidr.version, cidr.address),
                 prefixlen=cidr.prefix_length,
             )
@@ -161,9 +118,9 @@ def _perform(netlink: Any, index: int, step: LinkStep) -> None:
             netlink.route(
                 "add" if isinstance(step, AddRoute) else "del",
                 dst=step.destination,
-                family=_FAMILY[addresses.parse_range(step.destination, "ip").version],
+                family=FAMILY[addresses.parse_range(step.destination, "ip").version],
                 oif=index,
-                proto=ROUTE_PROTOCOL,
+                proto=PROTOCOL,
                 table=_TABLE_MAIN,
             )
 
@@ -192,9 +149,9 @@ def _addresses(netlink: Any, index: int) -> Iterator[str]:
 
 
 def _routes(netlink: Any, index: int) -> Iterator[str]:
-    for version, family in _FAMILY.items():
+    for version, family in FAMILY.items():
         for message in netlink.route(
-            "dump", family=family, proto=ROUTE_PROTOCOL, oif=index, table=_TABLE_MAIN
+            "dump", family=family, proto=PROTOCOL, oif=index, table=_TABLE_MAIN
         ):
             host = message.get("dst") or addresses.host_text(version, 0)
             yield addresses.parse_range(f"{host}/{message['dst_len']}", "dst").text

@@ -11,14 +11,19 @@ from typing import NamedTuple
 
 from wig.steps import (
     AddAddress,
+    AddDefaultRoute,
     AddRoute,
+    AddRule,
     CreateInterface,
     LoadFirewall,
     Problem,
     RemoveAddress,
+    RemoveDefaultRoute,
     RemoveInterface,
     RemoveRoute,
+    RemoveRule,
     SetDevice,
+    SetLimits,
     SetLink,
     SetPeers,
     SetSysctl,
@@ -49,6 +54,11 @@ _SUBJECTS: dict[type, str] = {
     SetPeers: "peers of {0.name}",
     SetSysctl: "parameter {0.key}",
     LoadFirewall: "firewall",
+    SetLimits: "limits of peers",
+    AddRule: "rule {0.rule.mark:#x} of table {0.rule.table} for IPv{0.rule.version}",
+    RemoveRule: "rule {0.rule.mark:#x} of table {0.rule.table} for IPv{0.rule.version}",
+    AddDefaultRoute: "route of table {0.route.table} for IPv{0.route.version}",
+    RemoveDefaultRoute: "route of table {0.route.table} for IPv{0.route.version}",
 }
 
 
@@ -131,11 +141,12 @@ class Quarantine:
         Its interface could not be made, or its device did not answer: asking it again for every
         peer would hold up everything else.
         """
-        if isinstance(step, CreateInterface | RemoveInterface | SetSysctl | LoadFirewall):
+        name = getattr(step, "name", None)
+        if name is None or isinstance(step, CreateInterface | RemoveInterface):
             return False
         if isinstance(step, SetPeers) and subject(step) in self._found:
             return True
-        return f"interface {step.name}" in self._found
+        return f"interface {name}" in self._found
 
 
 def sentences(found: Iterable[Quarantined]) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ class Made(Value, frozen=True, kw_only=True):
 
     interfaces: tuple[str, ...] = ()
     firewall: bool = False
+    tables: tuple[int, ...] = ()
+    """Routing tables that were given a default route."""
     sysctls: dict[str, str] = {}  # noqa: RUF012  # msgspec copies it
     """The values from before."""
 

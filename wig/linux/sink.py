@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from wig import errors, plan
 from wig.device import Endpoint
+from wig.egress import Egress
 from wig.linux import batch, drift, traffic
 from wig.linux.drift import Drift
 from wig.linux.quarantine import Quarantine, Quarantined, sentences, subject
@@ -59,6 +60,7 @@ class HostSink:
         state: State | None = None,
         firewall: bool = True,
         isolated: bool = True,
+        egress: Mapping[str, Egress] | None = None,
         audit_only: bool = False,
         endpoint_age_s_max: float = 0.0,
     ) -> None:
@@ -70,7 +72,7 @@ class HostSink:
         self._host = host
         self._records = records
         self._state = State(allocating=False) if state is None else state
-        self._wanted = Wanted(self._state, firewall=firewall, isolated=isolated)
+        self._wanted = Wanted(self._state, firewall=firewall, isolated=isolated, egress=egress)
         self._lock = threading.RLock()
         self._position: Position | None = None
         self._database: str | None = None

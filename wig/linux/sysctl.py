@@ -7,7 +7,7 @@ usual dotted form is ambiguous.
 from pathlib import Path
 
 from wig import errors
-from wig.wanted import FORWARDING
+from wig.wanted import FORWARDING, RP_FILTER
 
 ROOT = Path("/proc/sys")
 _ACCEPT_RA = "net/ipv6/conf/*/accept_ra"
@@ -15,8 +15,9 @@ _NO_NETWORKS = frozenset({"all", "default", "lo"})
 
 
 def observe() -> dict[str, str]:
-    """Return forwarding, and which interfaces accept router advertisements."""
-    keys = [*FORWARDING.values(), *_accept_ra_keys()]
+    """Return forwarding, and what interfaces do with router advertisements and odd sources."""
+    strictness = (str(path.relative_to(ROOT)) for path in ROOT.glob(RP_FILTER.format("*")))
+    keys = [*FORWARDING.values(), *_accept_ra_keys(), *strictness]
     return {key: value for key in keys if (value := read(key)) is not None}
 
 
