@@ -76,6 +76,10 @@ class State:
         """Return the peer, or None."""
         return self._peers.get(public_key)
 
+    def peers(self) -> list[Peer]:
+        """Return all peers, in no particular order. Any thread may ask: it is one step."""
+        return list(self._peers.values())
+
     def peers_of(self, interface: str) -> Iterator[Peer]:
         """Yield the peers of an interface by public key; ops may be applied meanwhile."""
         for public_key in sorted(self._members.get(interface, ())):

@@ -6,6 +6,7 @@ from tests import builders
 from tests.builders import create_interface, create_peer, create_token
 from tests.world import World, replay
 from wig import errors, log, ops, snapshot
+from wig.model import Peer
 from wig.state import State
 
 
@@ -124,6 +125,14 @@ def test_a_token_can_be_updated(world):
 
     assert world.state.token("admin") == ops.stamped(changed, "e1", 9)
     assert world.state.state_digest == sum_of_objects(world.state)
+
+
+def test_all_peers_are_a_list_of_their_own(world):
+    """Whoever measures goes through it while ops are applied."""
+    peers = world.state.peers()
+
+    assert peers == [it for it in world.state.objects() if isinstance(it, Peer)]
+    assert peers is not world.state.peers()
 
 
 def sum_of_objects(state: State) -> str:
