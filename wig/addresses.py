@@ -5,6 +5,7 @@ address; `inet_pton` does the same strict parsing in a tenth of that, and a rang
 just two integers. **Invariant:** nothing here touches a network; `socket` lends its parser only.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import NamedTuple
@@ -107,6 +108,29 @@ def cidr_of(addresses: tuple[str, ...], version: int) -> Cidr | None:
         if cidr.version == version:
             return cidr
     return None
+
+
+def in_pool(addresses: tuple[str, ...], text: str) -> bool:
+    """Say whether a range is inside an interface's own network of its version.
+
+    A gateway asks this of each peer when it starts, so a single address, which most peers have, is
+    compared as the bytes that it is: a quarter of what `parse_range` costs.
+    """
+    if "/" not in text:
+        version = 6 if ":" in text else 4
+        first, last = _pool_bytes(addresses, version)
+        return first <= inet_pton(_FAMILY[version], text) <= last
+    found = parse_range(text, "ip")
+    cidr = cidr_of(addresses, found.version)
+    return cidr is not None and cidr.pool[0] <= found.first and found.last <= cidr.pool[1]
+
+
+@lru_cache(maxsize=1024)
+def _pool_bytes(addresses: tuple[str, ...], version: int) -> Sequence[bytes]:
+    """Return the first and last address of the pool; if there is none, no address is between."""
+    cidr = cidr_of(addresses, version)
+    pool = () if cidr is None else cidr.pool
+    return [each.to_bytes(_BYTES[version], "big") for each in pool] or [b"", b""]
 
 
 def _parse_host(host: str, text: str, field: str) -> tuple[int, int]:

@@ -210,16 +210,8 @@ def _ranges(peer: Peer) -> tuple[str, ...]:
 
 def _outside_ranges(interface: Interface, peer: Peer) -> tuple[str, ...]:
     """Return the peer's ranges that the interface's own network does not contain."""
-    return tuple(text for text in _ranges(peer) if not _in_pool(interface, text))
-
-
-def _in_pool(interface: Interface, text: str) -> bool:
-    found = addresses.parse_range(text, "ip")
-    cidr = addresses.cidr_of(interface.addresses, found.version)
-    if cidr is None:
-        return False
-    first, last = cidr.pool
-    return first <= found.first and found.last <= last
+    own = interface.addresses
+    return tuple([text for text in _ranges(peer) if not addresses.in_pool(own, text)])
 
 
 def _sources(interface: Interface, outside: frozenset[str]) -> tuple[str, ...]:

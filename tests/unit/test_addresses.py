@@ -103,3 +103,27 @@ def test_the_address_of_a_family_is_found():
 
     assert [addresses.cidr_of(both, version).text for version in (4, 6)] == list(both)
     assert addresses.cidr_of(("fd00::1/64",), 4) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [
+        ("10.0.0.0", True),
+        ("10.0.0.255", True),
+        ("10.0.1.0", False),
+        ("9.255.255.255", False),
+        ("10.0.0.8/29", True),
+        ("10.0.0.0/23", False),
+        ("fd00::ffff", True),
+        ("fd00:0:0:1::", False),
+        ("fd00::/65", True),
+        ("::/0", False),
+    ],
+)
+def test_a_range_is_in_its_pool_or_not(text, inside):
+    """Whole ranges only; without a network of its version nothing is."""
+    both = ("10.0.0.1/24", "fd00::1/64")
+
+    assert addresses.in_pool(both, text) is inside
+    assert not addresses.in_pool((both["." in text],), text)
+    assert not addresses.in_pool((), text)
