@@ -5,6 +5,8 @@
     wig.log.<N>.<generation>.<instance>         the one subject of stream WIG_<N>_<generation>
     wig.beacon.<N>                              where node N is
     wig.primary                                 who is the primary, from one to another
+    wig.stats.<id>                              reports of a gateway, in stream WIG_STATS
+    wig.session.<interface>.<begin|end>         edges of sessions, in stream WIG_SESSIONS
     _INBOX.<id>.<random>…                       answers to `<id>`
 
 `<id>` is the caller's identity; the server's permissions see to it that nobody uses another's.
@@ -17,12 +19,19 @@ from wig import access
 PRIMARY = "wig.primary"
 """Where primaries announce themselves."""
 
+STATS_STREAM = "WIG_STATS"
+"""What gateways report, until it is read."""
+
+SESSIONS_STREAM = "WIG_SESSIONS"
+"""Begins and ends of sessions, for whoever wants to read them."""
+
 ANY = "*"
 """In the place of an identity: whoever asks."""
 
 _ID = access.IDENTITY.pattern
 _API = re.compile(rf"wig\.api\.({_ID})\.([a-z]+\.[a-z]+)")
 _NODE = re.compile(rf"wig\.node\.({_ID})\.({_ID})\.([a-z]+(?:\.[a-z]+)?)")
+_STATS = re.compile(rf"wig\.stats\.({_ID})")
 _STREAM = re.compile(rf"WIG_({_ID})_([0-9a-f]+)")
 
 
@@ -61,6 +70,22 @@ def parse_node(subject: str) -> tuple[str, str, str] | None:
 def beacon(name: str) -> str:
     """Return where node `name` says where it is."""
     return f"wig.beacon.{name}"
+
+
+def stats(identity: str) -> str:
+    """Return where a gateway reports."""
+    return f"wig.stats.{identity}"
+
+
+def parse_stats(subject: str) -> str | None:
+    """Return whose report it is; None if it is something else."""
+    match = _STATS.fullmatch(subject)
+    return match[1] if match else None
+
+
+def session(interface: str, kind: str) -> str:
+    """Return where an edge of a session is published; `kind` is `begin` or `end`."""
+    return f"wig.session.{interface}.{kind}"
 
 
 def log(name: str, generation: str, instance: str) -> str:
