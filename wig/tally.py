@@ -162,15 +162,12 @@ class Backlog:
         """How many samples wait."""
         self.merged = 0
         """How many were merged into later ones for want of room."""
+        self.oldest_at: float | None = None
+        """By that clock, when the oldest were read; None: nothing waits. Any thread may look."""
 
     def __len__(self) -> int:
         """Return how many wait."""
         return len(self._waiting)
-
-    @property
-    def oldest_at(self) -> float | None:
-        """By that clock, when the oldest were read; None: nothing waits."""
-        return self._waiting[0].at if self._waiting else None
 
     def add(self, changes: Changes) -> None:
         """Let them wait; when there is no room, the oldest ones become one."""
@@ -184,11 +181,13 @@ class Backlog:
             newer.fill(older)
             self.samples += len(newer)
             self.merged += 1
+        self.oldest_at = self._waiting[0].at
 
     def take(self) -> Changes | None:
         """Return the oldest ones, which do not wait any more; None: nothing waits."""
         if not self._waiting:
             return None
         changes = self._waiting.popleft()
+        self.oldest_at = self._waiting[0].at if self._waiting else None
         self.samples -= len(changes)
         return changes

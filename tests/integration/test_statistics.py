@@ -1,0 +1,334 @@
+"""A gateway's reports on a real bus: taken once, in order, whatever happens to the stream."""
+
+import logging
+import os
+import signal
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bridge import subjects
+from bridge.jetstream import JetStream
+from bridge.readings import Readings
+from bridge.statistics import Statistics
+from tests import builders, buses, replicas
+from tests.eventually import eventually
+from tests.guarded import guarded
+from wig import stats
+from wig.device import Endpoint
+from wig.samples import Batch, Sample
+from wig.tally import Backlog
+
+A, B = builders.key("a"), builders.key("b")
+HOME = Endpoint("192.0.2.7:51820")
+INTERVAL_S = 0.05
+
+
+class Devices:
+    """What a gateway's devices say, as a test wants it."""
+
+    def __init__(self):
+        self.peers = {}
+        self.read = 0
+        self.broken = 0
+
+    def set(self, key, handshake_s, received=0, sent=0):
+        self.peers[key] = Sample(key, handshake_s, received, sent, HOME)
+
+    def samples(self):
+        self.read += 1
+        yield Batch("wg0", list(self.peers.values()))
+        if self.broken:
+            self.broken -= 1
+            raise OSError("broken off")
+
+
+class Places:
+    """Knows that everybody is in Sweden."""
+
+    version = 1
+
+    def refresh(self):
+        pass
+
+    def find(self, endpoint):
+        assert endpoint == HOME
+        return stats.Place(country="SE", asn=64500, organisation="Example")
+
+
+@pytest.fixture
+def devices():
+    return Devices()
+
+
+@asynccontextmanager
+async def reporting(bus, devices, **options):
+    """Run the reports of a gateway."""
+    readings = Readings(devices.samples)
+    it = Statistics(bus, readings, **{"interval_s": INTERVAL_S} | options)
+    try:
+        async with replicas.running(read=it.read, send=it.send):
+            yield it
+    finally:
+        it.close()
+        readings.close()
+
+
+class Stream:
+    """The stream of all reports, as the process that finds sessions makes it."""
+
+    def __init__(self, bus, domain=None):
+        self.api = JetStream(bus, domain)
+
+    async def create(self, **fields):
+        config = {
+            "name": subjects.STATS_STREAM,
+            "subjects": [subjects.stats("*")],
+            "storage": "file",
+            "duplicate_window": 100_000_000,
+        }
+        await self.api.call(f"STREAM.CREATE.{subjects.STATS_STREAM}", config | fields)
+        return self
+
+    async def delete(self):
+        await self.api.call(f"STREAM.DELETE.{subjects.STATS_STREAM}")
+
+    async def messages(self):
+        """Return age header and report of each message."""
+        state = await self.api.state(subjects.STATS_STREAM)
+        found = []
+        for seq in range(max(1, state.first_seq), state.last_seq + 1):
+            stored = await self.api.message(subjects.STATS_STREAM, seq)
+            age_s = float(stored.header(stats.AGE_HEADER))
+            found.append((age_s, stats.decode(stored.payload)))
+        return found
+
+    async def reports(self):
+        return [report for _, report in await self.messages()]
+
+    async def latest(self):
+        """Return handshake and place of each peer, the newest report winning."""
+        return {
+            key: (handshake_s, report.places[place - 1].country if place else "")
+            for report in await self.reports()
+            for each in report.interfaces
+            for key, handshake_s, place in zip(
+                each.peers, each.handshakes, each.places or [0] * len(each.peers), strict=True
+            )
+        }
+
+    async def has(self, **wanted):
+        """Wait until the stream has heard this of peers."""
+
+        async def there():
+            return (await self.latest()) == wanted
+
+        await eventually(there, f"reports of {len(wanted)} peers")
+
+
+@pytest.fixture
+async def hub(tmp_path):
+    async with buses.nats(tmp_path) as server, buses.connected(server) as bus:
+        yield server, bus
+
+
+async def test_what_changed_is_reported_each_interval(hub, devices):
+    """Numbered without a gap; also when nothing changed; with the place, without the address."""
+    server, bus = hub
+    stream = await Stream(bus).create()
+    devices.set(A, 100, 5, 6)
+    async with (
+        buses.connected(server, "gw1") as own,
+        reporting(own, devices, places=Places()) as it,
+    ):
+        await stream.has(**{A: (100, "SE")})
+        devices.set(B, 200)
+        await stream.has(**{A: (100, "SE"), B: (200, "SE")})
+        await eventually(lambda: it.sent > 5, "reports without changes")
+
+    messages = await stream.messages()
+    reports = [report for _, report in messages]
+    assert [report.n for report in reports] == list(range(1, len(reports) + 1))
+    assert {report.boot for report in reports} == {it._boot}
+    assert {report.gateway for report in reports} == {"gw1"}
+    assert sum(report.count() for report in reports) == 2
+    assert all(0 <= age_s < 5 for age_s, _ in messages)
+    assert b"192.0.2" not in b"".join(map(stats.encode, reports))
+    assert it.failures == 0
+
+
+async def test_without_a_stream_reports_wait_and_status_says_so(hub, devices, caplog):
+    """Until the process that owns it comes; then they are told one by one, and it is said."""
+    caplog.set_level(logging.INFO)
+    server, bus = hub
+    async with buses.connected(server, "gw1") as own, reporting(own, devices) as it:
+        for number in range(1, 4):
+            devices.set(A, number)
+            seen = devices.read
+            await eventually(lambda seen=seen: devices.read > seen + 1, "another reading")
+        (problem,) = await eventually(it.problems, "the backlog to be late")
+        assert problem.startswith("statistics: reports wait since 2")
+        assert problem.endswith("stream WIG_STATS is not there: does `wig sessions` run?")
+        assert it.waiting > 3
+        assert it.failures
+
+        stream = await Stream(bus).create()
+
+        await stream.has(**{A: (3, "")})
+        await eventually(lambda: it.waiting <= 1 and not it.problems(), "all to be told")
+    assert [one.handshakes for report in await stream.reports() for one in report.interfaces] == [
+        (1,), (2,), (3,),
+    ]  # fmt: skip
+    said = [one.message for one in caplog.records if one.name == "bridge.statistics"]
+    assert said == ["statistics wait", "statistics are taken again"]
+
+
+async def test_what_waits_too_long_is_merged(hub, devices):
+    """A peer's newest numbers are there when the stream comes; memory had its bound."""
+    server, bus = hub
+    backlog = Backlog(changes_max=2)
+    async with (
+        buses.connected(server, "gw1") as own,
+        reporting(own, devices, backlog=backlog) as it,
+    ):
+        for number in range(1, 10):
+            devices.set(A, number, number)
+            devices.set(builders.key(number), number)
+            seen = devices.read
+            await eventually(lambda seen=seen: devices.read > seen + 1, "another reading")
+        assert len(backlog) <= 2
+        assert it.merged > 5
+        stream = await Stream(bus).create()
+        everybody = {builders.key(number): (number, "") for number in range(1, 10)}
+        await stream.has(**everybody | {A: (9, "")})
+    numbers = [report.n for report in await stream.reports()]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_a_large_reading_is_cut(hub, devices):
+    """Each part within the limit, all of one moment."""
+    server, bus = hub
+    stream = await Stream(bus).create()
+    keys = [builders.key(number) for number in range(2500)]
+    for key in keys:
+        devices.set(key, 7)
+    async with buses.connected(server, "gw1") as own, reporting(own, devices) as it:
+        await stream.has(**dict.fromkeys(keys, (7, "")))
+        assert it.sent >= 3
+
+    first, second, third = (await stream.reports())[:3]
+    assert (first.more, second.more, third.more) == (True, True, False)
+    assert first.time == second.time == third.time
+
+
+async def test_the_bus_may_go_away(hub, devices):
+    """Nothing is lost or told twice, and no attempt counts as failed while there is no bus."""
+    server, bus = hub
+    stream = await Stream(bus).create()
+    async with buses.connected(server, "gw1") as own, reporting(own, devices) as it:
+        devices.set(A, 1)
+        await stream.has(**{A: (1, "")})
+        os.kill(server.pid, signal.SIGKILL)
+        devices.set(A, 2)
+        await eventually(lambda: it.waiting > 2, "reports to wait")
+        await own.wait_up()
+        await bus.wait_up()
+        await stream.has(**{A: (2, "")})
+        await eventually(lambda: it.waiting <= 1, "all to be told")
+    numbers = [report.n for report in await stream.reports()]
+    assert sorted(set(numbers)) == list(range(1, numbers[-1] + 1))
+
+
+async def test_a_stream_that_is_full_is_no_loss(hub, devices):
+    """It refuses, and the report is sent again."""
+    server, bus = hub
+    stream = await Stream(bus).create(max_msgs=1, discard="new")
+    async with buses.connected(server, "gw1") as own, reporting(own, devices) as it:
+        await eventually(lambda: it.failures > 1, "the stream to refuse")
+        assert "maximum messages exceeded" in str(it.error)
+        await stream.delete()
+        devices.set(A, 1)
+        await stream.create()
+        await stream.has(**{A: (1, "")})
+    assert (await stream.reports())[0].n == 2
+
+
+async def test_somebody_else_on_the_subject_does_not_count(hub, devices):
+    """Only the stream's own answer means that the report is stored."""
+    server, bus = hub
+
+    async def answer(message):
+        await bus.publish(message.reply, b'{"stream": "OTHER", "seq": 1}')
+
+    await bus.subscribe(subjects.stats("*"), answer)
+    async with buses.connected(server, "gw1") as own, reporting(own, devices) as it:
+        await eventually(lambda: it.failures > 1, "the answer to be refused")
+
+    assert "not of stream WIG_STATS" in str(it.error)
+    assert it.sent == 0
+
+
+async def test_a_reading_that_breaks_off_loses_nothing(hub, devices):
+    """What it had is reported; the next one is whole."""
+    server, bus = hub
+    stream = await Stream(bus).create()
+    devices.set(A, 1)
+    devices.broken = 1
+    async with buses.connected(server, "gw1") as own, reporting(own, devices):
+        await stream.has(**{A: (1, "")})
+        devices.set(B, 1)
+        await stream.has(**{A: (1, ""), B: (1, "")})
+    assert sum(report.count() for report in await stream.reports()) == 2
+
+
+async def test_a_new_process_tells_everything_anew(hub, devices):
+    """Under another boot, so that nobody takes its numbers for old ones."""
+    server, bus = hub
+    stream = await Stream(bus).create()
+    devices.set(A, 1)
+    async with buses.connected(server, "gw1") as own:
+        for _ in range(2):
+            async with reporting(own, devices) as it:
+                await eventually(lambda it=it: it.sent, "a report")
+    by_boot = {}
+    for report in await stream.reports():
+        by_boot.setdefault(report.boot, []).append(report)
+    assert [(found[0].n, found[0].count()) for found in by_boot.values()] == [(1, 1), (1, 1)]
+
+
+@asynccontextmanager
+async def directly(hub, token):
+    yield hub.options(token)
+
+
+@asynccontextmanager
+async def through_a_leaf(hub, token):
+    async with hub.leaf("gw1", token=token) as (_, options):
+        yield options
+
+
+@pytest.mark.parametrize("way", [directly, through_a_leaf])
+async def test_a_gateways_token_is_enough(tmp_path, devices, way):
+    """Also through a leaf node without JetStream: the acknowledgement comes back."""
+    devices.set(A, 1)
+    async with (
+        guarded(tmp_path) as hub,
+        hub.connected(hub.options(hub.keys.bus)) as bus,
+        way(hub, await hub.token("gw1", "gateway")) as options,
+        hub.connected(options) as own,
+    ):
+        stream = await Stream(bus, "hub").create()
+        async with reporting(own, devices) as it:
+            await stream.has(**{A: (1, "")})
+            assert it.error is None
+
+
+async def test_a_token_of_another_role_is_refused_and_said(tmp_path, devices):
+    """The gateway goes on."""
+    async with guarded(tmp_path) as hub, hub.connected(hub.options(hub.keys.bus)) as bus:
+        await Stream(bus, "hub").create()
+        token = await hub.token("gw1", "follower")
+        async with hub.connected(hub.options(token)) as own, reporting(own, devices) as it:
+            (problem,) = await eventually(it.problems, "the backlog to be late")
+            assert "wig.stats.gw1" in problem or "permission" in problem.lower()
+            assert it.sent == 0
