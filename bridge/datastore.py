@@ -15,6 +15,7 @@ from bridge.api import Api, Take
 from bridge.attach import Attachments
 from bridge.beacon import Beacons
 from bridge.connection import Connection, Message
+from bridge.drain import Drains
 from bridge.publisher import Publisher
 from bridge.queries import QUERIES, Queries
 from bridge.reports import Reports
@@ -74,6 +75,7 @@ class DatastoreNode:
         )
         self.queries = Queries(bus, self._reader, self._reading)
         self.reports = Reports(bus, me.node)
+        self.drains = Drains(bus, me.node, self.reports)
         self.attachments = Attachments(bus, me.node, self, self.reports)
         self.snapshots = Snapshots(bus, me.node, self, self.attachments)
         self.beacons = Beacons(bus, me, self)
@@ -86,6 +88,7 @@ class DatastoreNode:
             "publisher": self.publisher.run,
             "queries": self.queries.run,
             "reports": self.when_alone(self.reports.run),
+            "drains": self.when_alone(self.drains.run),
             "attach": self.when_alone(self.attachments.run),
             "snapshots": self.when_alone(self.snapshots.run),
             "beacons": self.when_alone(self.beacons.run),
@@ -114,8 +117,8 @@ class DatastoreNode:
         return dict.fromkeys(QUERIES, self.queries.take)
 
     async def open_api(self, more: dict[str, Take]) -> Api:
-        """Answer what is asked of this node by name: reads, status, and `more`."""
-        verbs = self.reads() | {"status": self.status.take} | more
+        """Answer what is asked of this node by name: reads, status, drain, and `more`."""
+        verbs = self.reads() | {"status": self.status.take, "drain": self.drains.take} | more
         api = Api(self.bus, verbs)
         await api.open(partial(subjects.node_of, self.me.node), verbs)
         return api

@@ -96,6 +96,25 @@ def _endpoint(text: str) -> str:
     return text
 
 
+_LISTEN = re.compile(r"|none|(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]*):([0-9]{1,5})")
+
+
+def _listen(text: str) -> str:
+    match = _LISTEN.fullmatch(text)
+    if not match or (match[2] and int(match[2]) > 65535):
+        raise ValueError(text)
+    return text
+
+
+_SWITCH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def _switch(text: str) -> bool:
+    if text not in _SWITCH:
+        raise ValueError(text)
+    return _SWITCH[text]
+
+
 RULES: dict[Callable[[str], Any], str] = {
     int: "is not a whole number",
     _port: "is not a port: a port is 0–65535",
@@ -105,6 +124,7 @@ RULES: dict[Callable[[str], Any], str] = {
     _interval_or_none: "is not a time: a number with s, m or h, as in 15m, or 0",
     _count: "is not a whole number above 0",
     _endpoint: "is not a host name or address, with or without a port",
+    _listen: "is not [ADDRESS]:PORT, or none",
 }
 """What to say when a value does not parse."""
 
@@ -141,6 +161,30 @@ SETTINGS: dict[str, Setting] = {
         None,
         "TIME",
         _interval_or_none,
+    ),
+    "metrics_addr": Setting(
+        "where metrics and /readyz are, or none; else :4007 with a gateway",
+        None,
+        "[ADDRESS]:PORT",
+        _listen,
+    ),
+    "metrics_per_peer": Setting(
+        "which peers have metrics of their own",
+        "on",
+        "on|off|active",
+        choices=("on", "off", "active"),
+    ),
+    "firewall": Setting(
+        "touch neither nftables, forwarding nor routing", default=True, kind=_switch
+    ),
+    "isolation": Setting("peers of one interface may reach each other", default=True, kind=_switch),
+    "egress": Setting(
+        "how an interface's clients leave, repeatable; keys are device, via, via6, table, mark, "
+        "source, source6, nat, nat6, fwmark",
+        None,
+        "NAME=KEY:VALUE,…",
+        many=True,
+        separator=None,
     ),
     "node": Setting(
         "the node to ask instead of the primary; a follower answers reads", None, "NAME"
