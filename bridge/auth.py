@@ -7,8 +7,9 @@ their own, in accounts of their own.
 from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from bridge import connection
+from bridge import connection, metrics_datastore
 from bridge.callout import Callout
 from bridge.credentials import Credentials
 from bridge.datastore import DatastoreNode
@@ -16,6 +17,7 @@ from bridge.options import Options
 from bridge.server_keys import ServerKeys
 from bridge.supervisor import Service
 from bridge.sweep import Sweep
+from bridge.telemetry import Telemetry
 from bridge.token_table import TokenTable
 from wig.logins import Certificates
 
@@ -36,6 +38,7 @@ async def services(
     options: AuthOptions,
     bus: Options,
     node: DatastoreNode,
+    telemetry: Telemetry,
     *,
     wait_s: float,
 ) -> dict[str, Service]:
@@ -49,6 +52,7 @@ async def services(
     )
     callout = Callout(asked, table, options.keys.issuer, options.certificates, _defers(node))
     await callout.open()
+    telemetry.add(partial(metrics_datastore.logins, callout))
     sweep = Sweep(system, table, callout, options.certificates)
     node.publisher.on_accepted(lambda _: sweep.changed())
     return {

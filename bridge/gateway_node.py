@@ -5,46 +5,46 @@ Like `node`, which does the same for datastores.
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
-from typing import Never, Protocol
+from functools import partial
+from typing import Protocol
 
 import wig
-from bridge import connection, supervisor
+from bridge import (
+    connection,
+    health,
+    metrics_gateway,
+    metrics_peers,
+    metrics_replication,
+    supervisor,
+)
 from bridge.downstream import FollowerOptions
+from bridge.drain import Mark
 from bridge.follower import Follower
+from bridge.gateway_watch import Watch, Watched
+from bridge.health import Lags
+from bridge.metrics_gateway import Care
+from bridge.metrics_http import Address
 from bridge.node import BUS_S_MAX
 from bridge.options import Options
 from bridge.primary import INSTANCE_BYTES
+from bridge.readings import Readings
 from bridge.source import Me
 from bridge.supervisor import Service
+from bridge.telemetry import Telemetry, nothing
 from bridge.worker import Worker
-from wig import access, errors
+from wig import access
 from wig.log import Position
+from wig.model import Peer
 from wig.ports import Sink
+from wig.samples import Batch
 
-FAULT_CHECK_S = 1.0
-PROBLEMS_MAX = 10  # in one report; there may be as many as peers
-
-
-class Quarantined(Protocol):
-    """An object that is not on the host as it should be (`wig.linux.quarantine`)."""
-
-    @property
-    def subject(self) -> str:
-        """What it is about."""
-
-    @property
-    def reason(self) -> str:
-        """What the host says."""
-
-    @property
-    def hint(self) -> str:
-        """What an operator can do about it; empty: nothing in particular."""
+SCRAPE_AGE_S_MAX = 5.0  # of what a scrape says of the peers: Prometheus asks every 15 s or so
 
 
-class GatewaySink(Sink, Protocol):
+class GatewaySink(Sink, Care, Watched, Protocol):
     """A gateway's side of this host (`wig.linux.gateway.Gateway`)."""
 
     def device_position(self) -> Position | None:
@@ -56,11 +56,11 @@ class GatewaySink(Sink, Protocol):
     def state_digest(self) -> str:
         """Return the digest of the state."""
 
-    def quarantine(self) -> Sequence[Quarantined]:
-        """Return what cannot be put on the host."""
+    def samples(self) -> Iterator[Batch]:
+        """Yield what the devices say of their peers. Any thread may ask."""
 
-    def fault(self) -> BaseException | None:
-        """Return why it does not look after its devices any more; None: it does."""
+    def peers(self) -> Sequence[Peer]:
+        """Return all peers of the state. Any thread may ask."""
 
     def close(self, *, down: bool = False) -> None:
         """Let go of the devices; `down` removes them."""
@@ -81,6 +81,12 @@ class GatewayOptions:
     """Give up the state of another database for the upstream's."""
     down_on_exit: bool = False
     """Remove the interfaces when it stops; False: they go on passing packets."""
+    mark: Mark
+    """Remembers whether the gateway is drained."""
+    metrics: Address | None = None
+    """Where its metrics are; None: nowhere."""
+    per_peer: str = "on"
+    """One of `metrics_peers.PER_PEER`."""
 
 
 async def run_gateway(
@@ -90,13 +96,17 @@ async def run_gateway(
     stop: asyncio.Event | None = None,
 ) -> None:
     """Follow a datastore until told to stop; `make_sink` takes hold of the host."""
+    telemetry = Telemetry()
     async with AsyncExitStack() as stack:
-        services = await gateway(stack, options, make_sink)
-        await supervisor.run(services, stop=stop)
+        services = await gateway(stack, options, make_sink, telemetry)
+        await supervisor.run(services | telemetry.services(options.metrics), stop=stop)
 
 
 async def gateway(
-    stack: AsyncExitStack, options: GatewayOptions, make_sink: Callable[[], GatewaySink]
+    stack: AsyncExitStack,
+    options: GatewayOptions,
+    make_sink: Callable[[], GatewaySink],
+    telemetry: Telemetry,
 ) -> dict[str, Service]:
     """Return the services of a gateway; `stack` closes what they need."""
     me = Me(
@@ -108,8 +118,12 @@ async def gateway(
     sink = make_sink()
     stack.callback(sink.close, down=options.down_on_exit)
     worker = stack.enter_context(closing(Worker("gateway")))
+    readings = stack.enter_context(closing(Readings(sink.samples)))
     bus = await stack.enter_async_context(connection.opened(options.bus, wait_s=BUS_S_MAX))
-    problems: tuple[str, ...] = ()
+    watch = Watch(
+        sink, worker, readings, options.mark,
+        lambda: follower.reporter.changed(),  # noqa: PLW0108  # there is no follower yet
+    )  # fmt: skip
     follower = Follower(
         bus,
         sink,
@@ -123,33 +137,31 @@ async def gateway(
             database=sink.database,
             floor=sink.device_position,
             state_digest=sink.state_digest,
-            problems=lambda: problems,
+            problems=lambda: watch.problems,
+            draining=lambda: watch.draining.on,
+            connected=watch.connected,
+            told=watch.draining.told,
         ),
     )
-
-    async def watch() -> Never:
-        """Report what the host refuses; raise if nothing looks after it: only a restart helps."""
-        nonlocal problems
-        while True:
-            await asyncio.sleep(FAULT_CHECK_S)
-            if (fault := sink.fault()) is not None:
-                raise errors.Unusable("gateway: nothing looks after its devices") from fault
-            # In the sink's thread: it may be busy for long, and the event loop must not wait.
-            found = _told(await worker.call(sink.quarantine))
-            if found != problems:
-                problems = found
-                follower.reporter.changed()
-
-    return {"gateway bus": bus.run, "gateway": follower.run, "gateway device": watch}
-
-
-def _told(found: Sequence[Quarantined]) -> tuple[str, ...]:
-    """Return the first problems as text, and how many there are besides."""
-    told = tuple(_sentence(one) for one in found[:PROBLEMS_MAX])
-    more = len(found) - len(told)
-    return (*told, f"and {more} more") if more else told
+    lags = Lags(follower)
+    telemetry.alive("devices", partial(worker.call, nothing))
+    telemetry.ready(lambda: unready(lags, watch))
+    telemetry.prepare(partial(readings.current, SCRAPE_AGE_S_MAX))
+    telemetry.add(lambda: metrics_replication.position(me, bus, follower.replica.position))
+    telemetry.add(lambda: metrics_replication.following(me, follower, lags))
+    telemetry.add(lambda: metrics_gateway.collect(sink, watch, readings.last))
+    telemetry.write(lambda: metrics_peers.pieces(readings.last, sink.peers(), options.per_peer))
+    return {
+        "gateway bus": bus.run,
+        "gateway": follower.run,
+        "gateway device": watch.look,
+        "gateway clients": watch.count,
+    }
 
 
-def _sentence(one: Quarantined) -> str:
-    said = f"{one.subject}: {one.reason}"
-    return f"{said}; {one.hint}" if one.hint else said
+def unready(lags: Lags, watch: Watch) -> Iterator[str]:
+    """Yield why a gateway should get no new clients."""
+    if watch.draining.on:
+        yield "draining"
+    yield from lags.unready()
+    yield from health.device(watch.quarantined)

@@ -1,8 +1,9 @@
 """Metrics of a gateway, but for those of its peers (`metrics_peers`). Called by `gateway_node`."""
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from bridge.gateway_watch import Watch
 from bridge.metrics import COUNTER, GAUGE, Family, Measured
 from bridge.readings import Reading
 
@@ -88,22 +89,13 @@ class Care(Protocol):
         """Return what the links of this host have counted."""
 
 
-class Now(NamedTuple):
-    """What else is known of the gateway at the moment of a scrape."""
-
-    reading: Reading | None
-    quarantined: Mapping[str, int]
-    """How many objects, by kind."""
-    draining: bool
-
-
-def collect(care: Care, now: Now) -> Iterator[Measured]:
+def collect(care: Care, watch: Watch, reading: Reading | None) -> Iterator[Measured]:
     """Yield the values of one gateway."""
-    if now.reading is not None:
-        yield from _interfaces(now.reading, care.traffic())
-        yield READ.of(now.reading.took_s)
-    yield DRAINING.of(now.draining)
-    for kind, count in now.quarantined.items():
+    if reading is not None:
+        yield from _interfaces(reading, care.traffic())
+        yield READ.of(reading.took_s)
+    yield DRAINING.of(watch.draining.on)
+    for kind, count in watch.kinds().items():
         yield QUARANTINE.of(count, kind)
     for kind, count in care.drift.items():
         yield DRIFT.of(count, kind)

@@ -39,12 +39,12 @@ INFO = Family(
 FAMILIES = (RECEIVED, SENT, HANDSHAKE, INFO)
 
 
-def pieces(reading: Reading, peers: Iterable[Peer], per_peer: str) -> Iterator[bytes]:
+def pieces(reading: Reading | None, peers: Iterable[Peer], per_peer: str) -> Iterator[bytes]:
     """Yield the text; `peers` are those of the state, for their names.
 
     `per_peer` is one of `PER_PEER`; `active`: peers whose last handshake is `ACTIVE_S` old at most.
     """
-    if per_peer == "off":
+    if reading is None or per_peer == "off":
         return
     interfaces = reading.interfaces
     if per_peer == "active":

@@ -9,19 +9,31 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from bridge import auth, connection, subjects, supervisor
+from bridge import (
+    auth,
+    connection,
+    health,
+    metrics_datastore,
+    metrics_replication,
+    subjects,
+    supervisor,
+)
 from bridge.auth import AuthOptions
 from bridge.connection import Connection
 from bridge.discovery import Discovery
 from bridge.follower_datastore import FollowerDatastore
+from bridge.health import Lags
+from bridge.metrics_http import Address
 from bridge.options import Options
 from bridge.primary import Primary
 from bridge.queries import QUERIES
 from bridge.retention import Policy, Retention
 from bridge.source import Me
 from bridge.supervisor import Service
+from bridge.telemetry import Telemetry, nothing
 from wig import errors
 from wig.commands import DECODE
 from wig.sqlite import initialise
@@ -54,6 +66,8 @@ class DatastoreOptions:
     retention: Policy = field(default_factory=Policy)
     auth: AuthOptions | None = None
     """How to answer the logins of the server; None: somebody else does."""
+    metrics: Address | None = None
+    """Where its metrics are; None: nowhere."""
 
 
 async def run_datastore(
@@ -67,10 +81,11 @@ async def run_datastore(
     A follower's file that turns out to be damaged is set aside, and it begins anew.
     """
     while True:
+        telemetry = Telemetry()
         try:
             async with AsyncExitStack() as stack:
-                services = await datastore(stack, options, ready=ready)
-                await supervisor.run(services, stop=stop)
+                services = await datastore(stack, options, telemetry, ready=ready)
+                await supervisor.run(services | telemetry.services(options.metrics), stop=stop)
         except errors.Damaged as error:
             if not options.upstream or error.field != "db":
                 raise
@@ -80,7 +95,11 @@ async def run_datastore(
 
 
 async def datastore(
-    stack: AsyncExitStack, options: DatastoreOptions, *, ready: Callable[[], None] | None = None
+    stack: AsyncExitStack,
+    options: DatastoreOptions,
+    telemetry: Telemetry,
+    *,
+    ready: Callable[[], None] | None = None,
 ) -> dict[str, Service]:
     """Return the services of a datastore; `stack` closes what they need."""
     store = stack.enter_context(closing(_opened(options)))
@@ -89,10 +108,13 @@ async def datastore(
     stack.enter_context(closing(it))
     if ready is not None:
         it.on_serving(ready)
+    _tell(telemetry, it, bus)
     retention = Retention(it.node, options.retention)
     logins: dict[str, Service] = {}
     if options.auth is not None:
-        logins = await auth.services(stack, options.auth, options.bus, it.node, wait_s=BUS_S_MAX)
+        logins = await auth.services(
+            stack, options.auth, options.bus, it.node, telemetry, wait_s=BUS_S_MAX
+        )
     return {
         "bus": bus.run,
         **logins,
@@ -102,9 +124,24 @@ async def datastore(
     }
 
 
+def _tell(telemetry: Telemetry, it: Primary | FollowerDatastore, bus: Connection) -> None:
+    """Have the datastore's metrics and health told."""
+    node = it.node
+    telemetry.alive("writer", partial(node.writer.call, nothing))
+    telemetry.ready(partial(health.stream, node.publisher))
+    telemetry.add(lambda: metrics_replication.position(it.me, bus, node.datastore.position()))
+    telemetry.add(partial(metrics_datastore.node, node))
+    if isinstance(it, Primary):
+        telemetry.add(partial(metrics_datastore.commands, it.commands))
+    else:
+        lags = Lags(it.follower)
+        telemetry.ready(lags.unready)
+        telemetry.add(lambda: metrics_replication.following(it.me, it.follower, lags))
+
+
 def _served(me: Me) -> list[str]:
     """Return the subjects on which a datastore answers people and programs."""
-    served = [subjects.node_of(me.node, verb) for verb in (*QUERIES, "status")]
+    served = [subjects.node_of(me.node, verb) for verb in (*QUERIES, "status", "drain")]
     if me.role == "primary":
         served += [subjects.api(subjects.ANY, verb) for verb in (*DECODE, *QUERIES, "node.status")]
     return served

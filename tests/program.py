@@ -39,7 +39,8 @@ class Done(NamedTuple):
 def environment(state_dir: Path, **more: str) -> dict[str, str]:
     """Return an environment in which the program knows this state directory only."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("WIG_")}
-    return kept | {"WIG_STATE_DIR": str(state_dir), "NO_COLOR": "1"} | more
+    fixed = {"WIG_STATE_DIR": str(state_dir), "WIG_METRICS_ADDR": "none", "NO_COLOR": "1"}
+    return kept | fixed | more
 
 
 def wig(

@@ -21,13 +21,16 @@ from typing import Any, Never
 from bridge import client, credentials, gateway_node, node, supervisor
 from bridge.auth import AuthOptions
 from bridge.gateway_node import GatewayOptions
+from bridge.metrics_http import Address
 from bridge.node import DatastoreOptions
 from bridge.options import Options
 from bridge.retention import Policy
 from bridge.server import NatsServer, ServerOptions
 from bridge.supervisor import Service
+from bridge.telemetry import Telemetry
 from wig import commands, errors
 from wig.linux import gateway as linux
+from wig.linux.mark import DrainMark
 from wig.model import PORT_DEFAULT
 from wig_cli import files, greeting, inputs, new_keys, private_files, settings, surroundings
 
@@ -78,6 +81,8 @@ class Local:
     replace: bool
     """The gateway gives up the VPNs of another database."""
     retention: Policy
+    metrics: Address | None
+    per_peer: str
     as_json: bool
 
     @property
@@ -104,6 +109,7 @@ async def run(options: Local) -> None:
         )
         _write_files(options, server)
         serving = asyncio.Event()
+        telemetry = Telemetry()
         services: dict[str, Service] = {"nats-server": server.run}
         services |= await node.datastore(
             stack,
@@ -114,12 +120,13 @@ async def run(options: Local) -> None:
                 retention=options.retention,
                 auth=AuthOptions(keys=server.keys),
             ),
+            telemetry,
             ready=serving.set,
         )
         if options.gateway is not None:
-            services |= await _gateway(stack, options, server)
+            services |= await _gateway(stack, options, server, telemetry)
         services["first steps"] = _FirstSteps(options, server, serving).run
-        await supervisor.run(services)
+        await supervisor.run(services | telemetry.services(options.metrics))
 
 
 def _check_host(wanted: linux.Options) -> None:
@@ -131,7 +138,9 @@ def _check_host(wanted: linux.Options) -> None:
         raise
 
 
-async def _gateway(stack: AsyncExitStack, options: Local, server: NatsServer) -> dict[str, Service]:
+async def _gateway(
+    stack: AsyncExitStack, options: Local, server: NatsServer, telemetry: Telemetry
+) -> dict[str, Service]:
     gateway_options = options.gateway
     assert gateway_options is not None
     return await gateway_node.gateway(
@@ -142,8 +151,11 @@ async def _gateway(stack: AsyncExitStack, options: Local, server: NatsServer) ->
             bus=_bus(server, GATEWAY),
             replace=options.replace,
             down_on_exit=options.down_on_exit,
+            mark=DrainMark(gateway_options.run_directory, GATEWAY),
+            per_peer=options.per_peer,
         ),
         lambda: linux.Gateway(gateway_options),
+        telemetry,
     )
 
 

@@ -11,6 +11,10 @@ from typing import Any
 
 from wig_cli import arguments, forever, settings
 
+METRICS_ADDR = ":4007"
+"""Of gateways, and of `wig up`. Datastores have none unless they are told: several on one host
+would meet, and the port has no authentication."""
+
 
 def datastore(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wig datastore`."""
@@ -40,7 +44,7 @@ def datastore(parser: argparse.ArgumentParser) -> None:
         "--force", action="store_true", help="promote: lose what others have and this one does not"
     )
     settings.add(parser, "db", "name", "follow", "domain", "log_max_age", "log_keep")
-    settings.add(parser, "server_keys", "tls_role")
+    settings.add(parser, "server_keys", "tls_role", "metrics_addr")
     parser.add_argument(
         "--replicas", type=int, choices=(1, 3, 5), default=1, metavar="N",
         help="how many servers of a JetStream cluster keep the stream: 1, 3 or 5",
@@ -69,11 +73,40 @@ def gateway(parser: argparse.ArgumentParser) -> None:
         parser, run_gateway, loudness=arguments.STORY, common=arguments.COMMON,
         help="run a gateway: apply a datastore to this host's WireGuard",
         text="Stopping it leaves the interfaces up: connected clients lose nothing.",
-        examples=("wig gateway --name gw1 --follow primary@hub",),
+        examples=(
+            "wig gateway --name gw1 --follow primary@hub",
+            "wig gateway drain gw1 --wait",
+        ),
     )  # fmt: skip
     parser.set_defaults(local_file=None)
     settings.add(parser, "name", "follow", "run_dir", "wireguard")
+    settings.add(parser, "metrics_addr", "metrics_per_peer")
     add_gateway(parser)
+    _add_draining(parser)
+
+
+def _add_draining(parser: argparse.ArgumentParser) -> None:
+    """Add what is done to a gateway that runs, wherever it is."""
+    group = parser.add_subparsers(
+        title="instead of running one", metavar="COMMAND", parser_class=arguments.Parser
+    )
+    drain = arguments.verb(
+        group, "drain", "wig_cli.draining:drain", help="send nobody new to a gateway",
+        text="Its /readyz says 503, status shows it, and connected clients go on. It stays so"
+        "\nuntil undrain, or a reboot of its host. It is told through the node that it follows;"
+        "\nif that is away, on the gateway's own host: touch /run/wig/NAME.drained",
+        examples=("wig gateway drain gw1 --wait",),
+    )  # fmt: skip
+    drain.add_argument(
+        "--wait", dest="until_gone", action="store_true", help="until no peer is connected any more"
+    )
+    undrain = arguments.verb(
+        group, "undrain", "wig_cli.draining:undrain", help="use a drained gateway again",
+        examples=("wig gateway undrain gw1",),
+    )  # fmt: skip
+    for verb in (drain, undrain):
+        verb.set_defaults(local_file=settings.CLIENT_FILE)
+        verb.add_argument("gateway", metavar="NAME", help="of the gateway, as in wig status")
 
 
 def add_gateway(parser: argparse.ArgumentParser) -> None:
@@ -111,6 +144,12 @@ def gateway_options(options: argparse.Namespace, name: str) -> Any:
     )
 
 
+def metrics_address(options: argparse.Namespace, default: str) -> Any:
+    """Return where metrics are (`bridge.metrics_http.Address`), or None."""
+    given = options.metrics_addr
+    return import_module("bridge.metrics_http").parse_address(default if given is None else given)
+
+
 def retention(options: argparse.Namespace) -> Any:
     """Return how much of the log stays (`bridge.retention.Policy`)."""
     given = {"max_age": options.log_max_age, "keep_entries": options.log_keep}
@@ -141,6 +180,7 @@ def run_datastore(options: argparse.Namespace) -> int:
                 upstream_domain=upstream_domain or None,
                 replace=options.replace,
                 retention=retention(options),
+                metrics=metrics_address(options, ""),
             )
         )
     )
@@ -175,6 +215,9 @@ def run_gateway(options: argparse.Namespace) -> int:
                 bus=_bus(options, name),
                 replace=options.replace,
                 down_on_exit=options.down_on_exit,
+                mark=import_module("wig.linux.mark").DrainMark(Path(options.run_dir), name),
+                metrics=metrics_address(options, METRICS_ADDR),
+                per_peer=options.metrics_per_peer,
             ),
             lambda: host.Gateway(host_options),
         )

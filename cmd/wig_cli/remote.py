@@ -61,6 +61,11 @@ class Session:
         """Ask the primary, or the node that was named."""
         return (await self._ask(verb, body)).ok or {}
 
+    async def query_node(self, node: str, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Ask a node by its name."""
+        reply = await self._inner.query_node(node, verb, body, timeout_s=self._timeout_s)
+        return reply.ok or {}
+
     async def head(self) -> int:
         """Return the sequence of the last entry."""
         reply = await self._ask("log.list", {"limit": 1})

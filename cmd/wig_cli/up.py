@@ -29,6 +29,7 @@ def up(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.set_defaults(local_file=settings.UP_FILE)
     settings.add(parser, "state_dir", "run_dir", "endpoint", "wireguard", "log_max_age", "log_keep")
+    settings.add(parser, "metrics_addr", "metrics_per_peer")
     parser.add_argument(
         "--nats-port", type=inputs.whole, default=0, metavar="PORT",
         help="of the server, for clients; default: any free one, and then the same",
@@ -78,6 +79,8 @@ def run_up(options: argparse.Namespace) -> int:
                 down_on_exit=options.down_on_exit,
                 replace=options.replace,
                 retention=nodes.retention(options),
+                metrics=nodes.metrics_address(options, nodes.METRICS_ADDR),
+                per_peer=options.metrics_per_peer,
                 as_json=options.output == "json",
             )
         )
