@@ -1,11 +1,13 @@
 """The command service: requests in, one transaction for many, answers out. Called by the primary.
 
 While one group commits in the writer's thread, the next one gathers. The stream's acceptance is
-not waited for before the next group, only before the answers.
+not waited for before the next group, only before the answers. A small group is committed right
+here, as long as the disk is quick: handing it over would take longer than the commit itself.
 """
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -19,7 +21,7 @@ from bridge.ownership import Head, Store, head_of
 from bridge.publisher import Publisher
 from bridge.worker import Worker
 from wig import errors
-from wig.commands import DECODE, ImportPeers
+from wig.commands import DECODE, DeleteInterface, ImportPeers
 from wig.log import Record
 from wig.sqlite.datastore import Outcome, Request
 
@@ -31,6 +33,8 @@ GROUP_REQUESTS_MAX = 512  # in one transaction: 50 ms at most, for small ones
 GROUP_OBJECTS_MAX = 10_000  # likewise, for imports
 GROUP_RECORDS_MAX = 12_000  # entries handed to the publisher; the rest it reads itself
 BACKLOG_MAX = 20_000  # entries that are committed and not published, before the next group
+SMALL_REQUESTS_MAX = 4  # in a group that the event loop commits itself; larger ones overlap better
+QUICK_S = 0.005  # for such a group; if the disk takes longer, the event loop does not wait for it
 FINISH_CHECK_S = 0.02
 CHECK_S = 0.25  # between two looks at the clock
 
@@ -87,6 +91,7 @@ class Commands:
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._committing = False
+        self._quick = False
         self._wake = asyncio.Event()
         self.counts = Counts()
         self.answers = Answers(bus)
@@ -165,7 +170,7 @@ class Commands:
         now = asyncio.get_running_loop().time
         begin = now()
         try:
-            outcomes, records, head = await self._writer.call(self._in_thread, requests)
+            outcomes, records, head = await self._committed(requests)
             known = True
         finally:
             self._committing = False
@@ -182,7 +187,20 @@ class Commands:
             self.answers.add(outcome.head, waiting.reply, outcome.reply)
         self.answers.release(self._publisher.accepted)
 
-    def _in_thread(self, requests: list[Request]) -> tuple[list[Outcome], list[Record], Head]:
+    async def _committed(self, requests: list[Request]) -> tuple[list[Outcome], list[Record], Head]:
+        begin = time.monotonic()
+        small = len(requests) <= SMALL_REQUESTS_MAX and not any(
+            isinstance(request.command, ImportPeers | DeleteInterface) for request in requests
+        )
+        try:
+            if small and self._quick and self._writer.idle:
+                return self._writer.at_once(self._commit_now, requests)
+            return await self._writer.call(self._commit_now, requests)
+        finally:
+            if small:
+                self._quick = time.monotonic() - begin < QUICK_S
+
+    def _commit_now(self, requests: list[Request]) -> tuple[list[Outcome], list[Record], Head]:
         before = head_of(self._store).position.seq
         outcomes = self._store.commit(requests, datetime.now(UTC))
         head = head_of(self._store)
