@@ -116,7 +116,8 @@ def _check_pair(first: Egress, second: Egress) -> None:
             field="egress",
         )
     ways = [(each.device, each.via, each.via6) for each in (first, second)]
-    if first.table == second.table and (first.via or first.via6) and ways[0] != ways[1]:
+    filled = any(each.via or each.via6 for each in (first, second))
+    if first.table == second.table and filled and ways[0] != ways[1]:
         raise errors.Invalid(
             f"egress of {second.interface}: table: '{second.table}' has another device or gateway "
             f"for {first.interface}",

@@ -11,11 +11,12 @@ from tests import builders, world
 from tests.gateways import Follower
 from tests.hosts import FakeHost
 from tests.property.strategies import histories
-from wig import errors, keys, ops, plan
-from wig.device import Device, DevicePeer, HostConfig, Link, PeerConfig
+from wig import egress, errors, keys, ops, plan
+from wig.device import Device, DevicePeer, FirewallConfig, HostConfig, Link, PeerConfig
+from wig.egress import Egress
 from wig.state import State
 from wig.steps import SetPeers
-from wig.wanted import Wanted, peer_config
+from wig.wanted import Wanted, peer_config, peer_limit
 
 _some_keys = st.sampled_from([builders.key(seed) for seed in range(6)] + [builders.key("other")])
 _some_ips = st.lists(
@@ -47,6 +48,14 @@ _links = st.builds(
     routes=st.frozensets(st.sampled_from(["10.0.0.32/29", "10.77.0.0/24"])),
 )
 
+_ways = st.sampled_from(
+    [
+        [],
+        ["wg0=device:eth0,table:100,via:192.0.2.1"],
+        ["wg0=device:eth1,table:100,via:192.0.2.1,via6:fe80::1,fwmark:7", "wg1=table:5,mark:9"],
+    ]
+).map(egress.parse_all)
+
 
 @st.composite
 def hosts(draw):
@@ -57,6 +66,8 @@ def hosts(draw):
         if draw(st.booleans()):
             host.made.add(name)
     host.table = draw(st.sampled_from([None, UNSET]))
+    before = Wanted(State(allocating=False), egress=draw(_ways)).host()
+    host.rules, host.routes = set(before.rules), set(before.routes)
     for key in host.sysctls:
         host.sysctls[key] = draw(st.sampled_from(["0", "1"]))
     return host
@@ -73,15 +84,15 @@ def after(history) -> tuple[State, list[ops.Op]]:
     return known.state, known.log
 
 
-def wanted_of(state: State) -> HostConfig:
-    wants = Wanted(state)
+def wanted_of(state: State, ways: dict[str, Egress] | None = None) -> HostConfig:
+    wants = Wanted(state, egress=ways)
     wants.reset()
     return wants.host()
 
 
-def assert_settled(state: State, host: FakeHost) -> None:
+def assert_settled(state: State, host: FakeHost, ways: dict[str, Egress] | None = None) -> None:
     """The host is what the state says, and a plan agrees."""
-    wanted = wanted_of(state)
+    wanted = wanted_of(state, ways)
     assert plan.plan(wanted, host.observe(wanted.interfaces)) == ()
     for name, config in wanted.interfaces.items():
         device = host.devices[name]
@@ -95,13 +106,20 @@ def assert_settled(state: State, host: FakeHost) -> None:
         assert host.links[name].addresses == set(config.link.addresses)
         assert host.links[name].up
     assert host.made <= wanted.interfaces.keys()
+    assert isinstance(host.table, FirewallConfig)
+    assert host.table.limits == {
+        peer.public_key: limit
+        for name in wanted.interfaces
+        for peer in state.peers_of(name)
+        if (limit := peer_limit(peer)) is not None
+    }
 
 
-@given(histories, hosts())
-def test_nothing_is_left_to_do_after_a_plan(history, host):
+@given(histories, hosts(), _ways)
+def test_nothing_is_left_to_do_after_a_plan(history, host, ways):
     """Whatever the host was like, one plan makes it what the state says."""
     state, _ = after(history)
-    wanted = wanted_of(state)
+    wanted = wanted_of(state, ways)
     observed = host.observe(wanted.interfaces)
     unchanged = {
         (name, key)
@@ -118,7 +136,8 @@ def test_nothing_is_left_to_do_after_a_plan(history, host):
         host.perform(step)
         if isinstance(step, SetPeers):
             assert not unchanged & {(step.name, change.public_key) for change in step.changes}
-    assert_settled(state, host)
+    assert_settled(state, host, ways)
+    assert (host.rules, host.routes) == (wanted.rules, wanted.routes)
 
 
 @given(histories, st.data())

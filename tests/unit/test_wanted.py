@@ -3,8 +3,8 @@
 import base64
 
 from tests import builders
-from wig import keys, wanted
-from wig.device import PeerConfig, Sources
+from wig import egress, keys, wanted
+from wig.device import DefaultRoute, Limit, PeerConfig, PolicyRule, Sources
 from wig.state import State
 from wig.wanted import Wanted
 
@@ -105,6 +105,71 @@ def test_a_firewall_is_optional_and_isolation_too():
     alone = of(builders.interface(), firewall=False).host()
     assert (alone.firewall, alone.sysctls) == (None, {})
     assert not of(builders.interface(), isolated=False).host().firewall.interfaces[0].isolated
+
+
+def test_limits_are_of_peers_that_are_there():
+    """With all of their addresses; one without any needs none."""
+    host = of(
+        builders.interface(),
+        builders.peer(1, ip="10.0.0.2", ip6="fd00::2", rate_limit=64_000),
+        builders.peer(2, ip="10.0.0.3"),
+        builders.peer(3, ip="10.0.0.4", rate_limit=64_000, enabled=False),
+        builders.peer(4, rate_limit=64_000),
+    ).host()
+
+    assert host.firewall.limits == {builders.key(1): Limit(64_000, ("10.0.0.2", "fd00::2"))}
+
+
+def test_limits_that_change_are_followed():
+    """A peer comes, gets another rate, another address, and goes."""
+    state = State(allocating=False)
+    wants = Wanted(state)
+    state.add(builders.interface())
+    before, limited = builders.peer(1, ip="10.0.0.2"), Limit(64_000, ("10.0.0.3",))
+    after = builders.peer(1, ip="10.0.0.3", rate_limit=64_000)
+
+    wants.note_peer(None, before)
+    assert wants.limit(builders.key(1)) is None
+    wants.note_peer(before, after)
+    assert wants.limit(builders.key(1)) == limited
+    assert wants.firewall().limits == {builders.key(1): limited}
+    wants.note_peer(after, None)
+
+    assert wants.firewall().limits == {}
+
+
+def test_an_uplink_has_rules_and_a_route():
+    """For both IP versions; the operator fills a table for which there is no gateway."""
+    ways = egress.parse_all(
+        [
+            "wg0=device:eth1,table:100,via:192.0.2.1,fwmark:7",
+            "wg1=table:200",
+            "wg2=source:192.0.2.9",
+        ]
+    )
+
+    host = of(builders.interface(), builders.interface("wg2"), egress=ways).host()
+
+    assert host.rules == {
+        *(PolicyRule(version, 100, 100) for version in (4, 6)),
+        *(PolicyRule(version, 200, 200) for version in (4, 6)),
+    }
+    assert host.routes == {DefaultRoute(4, 100, "eth1", "192.0.2.1")}
+    assert host.sysctls == {V4: "1", V6: "1", "net/ipv4/conf/eth1/rp_filter": "2"}
+    assert [each.egress for each in host.firewall.interfaces] == [ways["wg0"], ways["wg2"]]
+    assert [each.device.fwmark for each in host.interfaces.values()] == [7, 0]
+
+
+def test_without_the_firewall_there_is_no_policy_routing():
+    """Nothing would carry a mark, or keep a limit."""
+    ways = egress.parse_all(["wg0=device:eth1,table:100,via:192.0.2.1"])
+    peer = builders.peer(1, ip="10.0.0.2", rate_limit=64_000)
+
+    wants = of(builders.interface(), peer, egress=ways, firewall=False)
+
+    host = wants.host()
+    assert (host.rules, host.routes, host.sysctls) == (frozenset(), frozenset(), {})
+    assert wants.limit(peer.public_key) is None
 
 
 def test_some_interfaces_can_be_asked_for():
