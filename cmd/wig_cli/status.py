@@ -8,7 +8,10 @@ from wig_cli import arguments, objects, output
 if TYPE_CHECKING:
     from wig_cli.remote import Session
 
-COLUMNS = ("node", "role", "follows", "version", "position", "lag", "behind", "since", "problems")
+COLUMNS = (
+    "node", "role", "follows", "version", "position", "lag", "behind", "since", "connected",
+    "problems",
+)  # fmt: skip
 
 
 def status(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +20,8 @@ def status(parser: argparse.ArgumentParser) -> None:
         parser, run_status, remote=True, help="show every node, its position and its lag",
         text="The exit code is 1 when a node is behind or has a problem."
         "\nlag: entries that it lacks; behind: for how long it has not been at the primary's"
-        "\nhead; since: its start.",
+        "\nhead; since: its start; connected: peers with a live session. A gateway that is"
+        "\ndraining gets no new ones.",
         examples=("wig status", "wig status --output json"),
     )  # fmt: skip
 
@@ -40,9 +44,17 @@ def _row(node: dict[str, Any]) -> list[Any]:
     position = node["position"]
     place = f"{position['epoch'][-8:]}:{position['seq']}" if position else None
     return [
-        node["name"], node["role"], node["upstream"], node["version"], place,
-        str(node["lag_entries"]), _behind(node), node["since"], node["problems"],
+        node["name"], _role(node), node["upstream"], node["version"], place,
+        str(node["lag_entries"]), _behind(node), node["since"], _connected(node), node["problems"],
     ]  # fmt: skip
+
+
+def _role(node: dict[str, Any]) -> str:
+    return f"{node['role']}, draining" if node["draining"] else str(node["role"])
+
+
+def _connected(node: dict[str, Any]) -> str:
+    return "" if node["connected"] is None else str(node["connected"])
 
 
 def _behind(node: dict[str, Any]) -> str:
