@@ -15,6 +15,18 @@ METRICS_ADDR = ":4007"
 """Of gateways, and of `wig up`. Datastores have none unless they are told: several on one host
 would meet, and the port has no authentication."""
 
+EGRESS_TEXT = """
+Without --egress clients leave as the host routes, with the address of the device they leave by.
+With it, by interface:
+  device:NAME              by this device or not at all
+  table:N                  as this routing table says; packets carry a mark, and wig adds the rules
+  mark:N                   which mark; else the number of the table
+  via:IPV4, via6:IPV6      wig gives the table this default route; without, the table is yours
+  source:IPV4, source6:IPV6
+                           with this address, instead of the device's own
+  nat:none, nat6:none      with their own addresses, which others route back to this host
+  fwmark:N                 mark of WireGuard's own packets, to route those by the table too"""
+
 
 def datastore(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wig datastore`."""
@@ -72,9 +84,12 @@ def gateway(parser: argparse.ArgumentParser) -> None:
     arguments.describe(
         parser, run_gateway, loudness=arguments.STORY, common=arguments.COMMON,
         help="run a gateway: apply a datastore to this host's WireGuard",
-        text="Stopping it leaves the interfaces up: connected clients lose nothing.",
+        text="Stopping it leaves the interfaces up: connected clients lose nothing.\n"
+        + EGRESS_TEXT,
         examples=(
             "wig gateway --name gw1 --follow primary@hub",
+            "wig gateway … --egress wg0=source:203.0.113.7,nat6:none",
+            "wig gateway … --egress wg1=device:eth1,via:192.0.2.1,via6:fe80::1,table:100",
             "wig gateway drain gw1 --wait",
         ),
     )  # fmt: skip
@@ -111,9 +126,7 @@ def _add_draining(parser: argparse.ArgumentParser) -> None:
 
 def add_gateway(parser: argparse.ArgumentParser) -> None:
     """Add what `wig up` has in common with `wig gateway`."""
-    parser.add_argument(
-        "--no-firewall", action="store_true", help="touch neither nftables nor forwarding"
-    )
+    settings.add(parser, "firewall", "isolation", "egress")
     parser.add_argument(
         "--audit-only", action="store_true",
         help="report what somebody else changed on this host, and leave it",
@@ -137,7 +150,9 @@ def gateway_options(options: argparse.Namespace, name: str) -> Any:
     return import_module("wig.linux.gateway").Options(
         name=name,
         wireguard=options.wireguard,
-        firewall=not options.no_firewall,
+        firewall=options.firewall,
+        isolated=options.isolation,
+        egress=_egress(options),
         audit_only=options.audit_only,
         run_directory=Path(options.run_dir),
         **{option: value for option, value in given.items() if value is not None},
@@ -148,6 +163,16 @@ def metrics_address(options: argparse.Namespace, default: str) -> Any:
     """Return where metrics are (`bridge.metrics_http.Address`), or None."""
     given = options.metrics_addr
     return import_module("bridge.metrics_http").parse_address(default if given is None else given)
+
+
+def _egress(options: argparse.Namespace) -> Any:
+    """Return how clients leave, by interface (`wig.egress.Egress`)."""
+    if options.egress and not options.firewall:
+        raise arguments.UsageError(
+            "--egress: needs the firewall, which --no-firewall turns off",
+            hint="it marks and translates with nftables",
+        )
+    return import_module("wig.egress").parse_all(options.egress or ())
 
 
 def retention(options: argparse.Namespace) -> Any:

@@ -34,7 +34,9 @@ class Setting(NamedTuple):
     kind: Callable[[str], Any] = str
     choices: tuple[str, ...] | None = None
     many: bool = False
-    """Repeatable as a flag, with commas in the variable, a list in TOML."""
+    """Repeatable as a flag, several in the variable, a list in TOML."""
+    separator: str | None = ","
+    """Between several in the variable; None: spaces."""
 
 
 def _port(text: str) -> int:
@@ -123,6 +125,7 @@ RULES: dict[Callable[[str], Any], str] = {
     _interval: "is not a time: a number with s, m or h, as in 30s",
     _interval_or_none: "is not a time: a number with s, m or h, as in 15m, or 0",
     _count: "is not a whole number above 0",
+    _switch: "is neither true nor false",
     _endpoint: "is not a host name or address, with or without a port",
     _listen: "is not [ADDRESS]:PORT, or none",
 }
@@ -208,6 +211,9 @@ def add(parser: Any, *names: str, hidden: bool = False) -> None:
     """Add settings as options without a default: an absent option is looked up elsewhere."""
     for name in names:
         setting = SETTINGS[name]
+        if setting.kind is _switch:
+            _add_switch(parser, name)
+            continue
         default = "" if setting.default is None else f", default {setting.default}"
         action = parser.add_argument(
             f"--{name.replace('_', '-')}",
@@ -218,6 +224,19 @@ def add(parser: Any, *names: str, hidden: bool = False) -> None:
             help=argparse.SUPPRESS if hidden else f"{setting.help} ({variable(name)}{default})",
         )
         action.setting = name
+
+
+def _add_switch(parser: Any, name: str) -> None:
+    """Add the option that turns something off; its help says what that means."""
+    action = parser.add_argument(
+        f"--no-{name}",
+        dest=name,
+        action="store_const",
+        const="false",
+        default=argparse.SUPPRESS,
+        help=f"{SETTINGS[name].help} ({variable(name)}=false)",
+    )
+    action.setting = name
 
 
 def variable(name: str) -> str:
@@ -275,7 +294,7 @@ def _first(layers: list[tuple[str, Mapping[str, Any]]], name: str) -> Any:
 
 def _checked(setting: Setting, value: Any, label: str) -> Any:
     if setting.many:
-        given = value if isinstance(value, list) else str(value).split(",")
+        given = value if isinstance(value, list) else str(value).split(setting.separator)
         return tuple(str(one).strip() for one in given)
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if setting.choices is not None and text not in setting.choices:

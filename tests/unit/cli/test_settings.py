@@ -132,6 +132,32 @@ def test_an_audit_has_an_interval():
         resolved(audit_interval="0")
 
 
+@pytest.mark.parametrize(
+    ("given", "environment", "text"),
+    [
+        ({"isolation": "false"}, {}, ""),
+        ({}, {"WIG_ISOLATION": "no"}, ""),
+        ({}, {}, "isolation = false"),
+    ],
+    ids=["flag", "variable", "file"],
+)
+def test_a_switch_can_be_turned_off_everywhere(tmp_path, given, environment, text):
+    """What nobody speaks of is on."""
+    path = tmp_path / "wig.toml"
+    path.write_text(text)
+
+    found = resolved(environment, config=str(path), **given)
+
+    assert (found.isolation, found.firewall) == (False, True)
+
+
+def test_ways_out_are_separated_by_spaces_in_the_variable():
+    """Each has commas of its own."""
+    environment = {"WIG_EGRESS": "wg0=table:1,device:eth1  wg1=nat6:none"}
+
+    assert resolved(environment).egress == ("wg0=table:1,device:eth1", "wg1=nat6:none")
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "many"])
 def test_a_wrong_count_is_refused(text):
     """At least the last entry stays."""
