@@ -19,7 +19,7 @@ from bridge import connection, subjects, wire
 from bridge.reports import Reports
 from bridge.source import Source, StreamName
 from wig import codec, errors, replication
-from wig.log import Position
+from wig.log import Loss, Position
 from wig.replication import Answer, AttachRequest, Continue, Refused, Snapshot, Wait
 
 logger = logging.getLogger(__name__)
@@ -64,6 +64,8 @@ class _Downstream:
     claim: Position | None = None
     claimed_at: float | None = None
     """When it first came with this claim, since it last followed."""
+    lost: Position | None = None
+    """Its position that turned out not to be in this timeline: to be told once."""
 
 
 class Attachments:
@@ -79,6 +81,10 @@ class Attachments:
         self._reports = reports
         self._queue: asyncio.Queue[connection.Message] = asyncio.Queue(QUEUE_MAX)
         self._downstreams: dict[str, _Downstream] = defaultdict(lambda: _Downstream(asyncio.Lock()))
+        self.loss: Loss | None = None
+        """What the last downstream of another past had; None: there was none, in this process."""
+        self.losses = 0
+        """How many downstreams came with entries that this timeline does not have."""
 
     async def run(self) -> Never:
         """Answer."""
@@ -162,13 +168,18 @@ class Attachments:
         answer = replication.answer(request, self._source.serving(), digest, waited_s)
         if isinstance(answer, Continue):
             downstream.claimed_at = None
-        if isinstance(answer, Snapshot) and answer.lost:
-            first, last = answer.lost
-            logger.warning(
-                "a downstream has entries that this timeline does not have; it gets a snapshot",
-                extra={"downstream": request.node, "first": first, "last": last},
-            )
+        if isinstance(answer, Snapshot) and answer.loss and downstream.lost != request.position:
+            downstream.lost = request.position
+            self._tell(request.node, answer.loss)
         return answer
+
+    def _tell(self, node: str, loss: Loss) -> None:
+        self.loss = loss
+        self.losses += 1
+        logger.warning(
+            "a downstream has entries that this timeline does not have; it gets a snapshot",
+            extra={"downstream": node, "first": loss.first, "last": loss.last},
+        )
 
     async def _in_use(
         self,

@@ -10,6 +10,8 @@ import logging
 from functools import partial
 from typing import Never, Protocol
 
+from msgspec import structs
+
 from bridge import subjects, wire
 from bridge.api import Api, Take
 from bridge.attach import Attachments
@@ -80,7 +82,7 @@ class DatastoreNode:
         self.snapshots = Snapshots(bus, me.node, self, self.attachments)
         self.beacons = Beacons(bus, me, self)
         self.publisher.on_accepted(lambda _: self.beacons.changed())
-        self.status = Status(bus, standing.status, self.reports)
+        self.status = Status(bus, self._line, self.reports)
 
     def services(self) -> dict[str, Service]:
         """Return the parts to run; `publisher` comes first, for it finds out who else is there."""
@@ -146,6 +148,15 @@ class DatastoreNode:
         while True:
             await asyncio.sleep(TEND_S)
             await self.publisher.look()
+
+    def _line(self) -> NodeStatus:
+        """Return this node's own line, with what its downstreams showed it to have lost."""
+        mine, found = self._standing.status(), self.attachments.loss
+        known = self.publisher.ownership.loss
+        if found is None or (known and known.first <= found.first and found.last <= known.last):
+            return mine
+        problem = f"a downstream had {found} that this timeline does not have"
+        return structs.replace(mine, problems=(*mine.problems, problem))
 
     # -- the source of downstreams
 

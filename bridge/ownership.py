@@ -18,7 +18,7 @@ from bridge.jetstream import INSUFFICIENT_STORAGE, Refused
 from bridge.streams import Seen, Streams
 from bridge.worker import Worker
 from wig import errors, log, owner
-from wig.log import Lineage, Position, Record
+from wig.log import Lineage, Loss, Position, Record
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +119,10 @@ class Ownership:
         """Of the JetStream that has the stream; None: it has no name."""
         self.problems: tuple[str, ...] = ()
         """What an operator must know, until the next start."""
+        self.loss: Loss | None = None
+        """What the database lacked when that was last found; None: nothing, in this process."""
+        self.losses = 0
+        """How often that was found in this process."""
 
     async def open(self) -> Start:
         """Get hold of the stream at the start.
@@ -130,15 +134,29 @@ class Ownership:
         self._machine = owner.Owner(self._instance, follows=self._follows)
         self.generation = self._store.generation
         self.domain = await self._surely(self._streams.domain)
-        others = await self._surely(lambda: self._streams.others(self.generation))
+        others = await self._others()
         if not self._replace:
-            await self._refuse_foreign(others)
-        return await self._settle(owner.Opened(self.generation, await self._log(), bool(others)))
+            self._refuse_foreign(others)
+        return await self._settle(
+            owner.Opened(self.generation, await self._log(), self._strangers(others))
+        )
 
-    async def _refuse_foreign(self, generations: Sequence[str]) -> None:
-        for generation in generations:
-            seen = await self._surely(partial(self._streams.look, generation))
-            if seen is not None and seen.database not in {"", self._store.database}:
+    async def _others(self) -> list[Seen]:
+        """Return the other streams of this node."""
+        generations = await self._surely(lambda: self._streams.others(self.generation))
+        found = [await self._surely(partial(self._streams.look, it)) for it in generations]
+        return [seen for seen in found if seen is not None]
+
+    def _strangers(self, others: Sequence[Seen]) -> int | None:
+        """Return the last entry in other streams, as `owner.Opened` has it."""
+        return max((it.last if self._is_ours(it) else 0 for it in others), default=None)
+
+    def _is_ours(self, seen: Seen) -> bool:
+        return seen.database in {"", self._store.database}
+
+    def _refuse_foreign(self, others: Sequence[Seen]) -> None:
+        for seen in others:
+            if not self._is_ours(seen):
                 raise errors.Foreign(
                     f"database: {self._node!r} has published {seen.database}, "
                     f"this file is {self._store.database}",
@@ -216,8 +234,8 @@ class Ownership:
 
     async def _seen(self, stream: Seen | None, displaced: str) -> owner.Event:
         if stream is None:
-            others = await self._surely(lambda: self._streams.others(self.generation))
-            return owner.Gone(await self._log(), bool(others))
+            others = await self._others()
+            return owner.Gone(await self._log(), self._strangers(others))
         self._first = stream.first
         return owner.Found(stream.owner, displaced, stream.first, stream.last, await self._log())
 
@@ -225,7 +243,7 @@ class Ownership:
         if action.mint:
             term = log.term(self._store.lineage[-1].epoch)
             await self._writer.call(self._store.mint, _fresh_id(term))
-            self._tell(action.lost)
+            self._tell(action.cause, action.loss)
         self.generation = _fresh_id()
         await self._writer.call(self._store.set_generation, self.generation)
         await self._surely(partial(self._create, action.first))
@@ -241,15 +259,18 @@ class Ownership:
                 await self._retire()  # then there will be room, at the next attempt
             raise
 
-    def _tell(self, lost: tuple[int, int] | None) -> None:
-        if lost is None:
-            logger.warning("the stream was lost: a new epoch begins")
+    def _tell(self, cause: owner.Cause, loss: Loss | None) -> None:
+        if cause is owner.Cause.FIRST:
+            return  # nothing was lost
+        if loss is None:
+            logger.warning("a new epoch begins", extra={"reason": cause.value})
             return
-        text = f"this database has been restored: entries {lost[0]}–{lost[1]} are lost"
-        self.problems = (*self.problems, text)
+        self.loss = loss
+        self.losses += 1
+        self.problems = (*self.problems, f"{cause.value}: {loss} are lost")
         logger.error(
-            "this database has been restored: acknowledged entries are lost",
-            extra={"first": lost[0], "last": lost[1]},
+            "acknowledged entries are lost",
+            extra={"reason": cause.value, "first": loss.first, "last": loss.last},
         )
 
     async def _retire(self) -> None:

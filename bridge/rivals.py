@@ -60,15 +60,22 @@ class Rivals:
         raise self._stop.result()
 
     def _mine(self) -> Announcement:
-        last = self._datastore.lineage[-1]
         return Announcement(
             database=self._datastore.database,
             node=self._me.node,
             instance=self._me.instance,
             since_ms=self._since_ms,
-            epoch=last.epoch,
-            fork=last.seq,
+            lineage=self._datastore.lineage,
         )
+
+    def _judge(self, other: Announcement) -> primacy.Verdict | None:
+        """Return what to think of it; in the writer's thread."""
+        position = self._datastore.position()
+        return primacy.judge(self._mine(), other, position.seq if position else 0, self._digest_at)
+
+    def _digest_at(self, seq: int) -> str | None:
+        digest = self._datastore.digest_at(seq)
+        return digest.hex() if digest is not None else None
 
     async def _heard(self, message: connection.Message) -> None:
         if message.reply and not message.data:
@@ -80,8 +87,7 @@ class Rivals:
         except errors.Invalid as error:
             logger.warning("announcement not understood", extra={"error": error.message})
             return
-        position = self._datastore.position()
-        verdict = primacy.judge(self._mine(), other, position.seq if position else 0)
+        verdict = await self._writer.call(self._judge, other)
         if verdict is not None and not self._stop.done():
             if verdict.final:
                 await self._writer.call(self._datastore.fence, verdict.error.message)

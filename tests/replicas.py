@@ -122,6 +122,11 @@ async def nats(directory: Path) -> AsyncIterator[NatsServer]:
         yield server
 
 
+def initialise(db: Path) -> None:
+    """Make a primary's database with one token."""
+    init(db, now=datetime.now(UTC), entropy=secrets.token_bytes, token=builders.token())
+
+
 @asynccontextmanager
 async def primary(
     server: NatsServer, db: Path, node: str = "hub", clock: Callable[[], Reading] = read_clocks,
@@ -129,7 +134,7 @@ async def primary(
 ) -> AsyncIterator["Small"]:  # fmt: skip
     """Run a primary; a database that is not there is made."""
     with suppress(errors.Unusable):
-        init(db, now=datetime.now(UTC), entropy=secrets.token_bytes, token=builders.token())
+        initialise(db)
     async with AsyncExitStack() as stack:
         one = await stack.enter_async_context(bus(server, node))
         admin = await stack.enter_async_context(bus(server, "admin"))

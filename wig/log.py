@@ -69,6 +69,21 @@ class Fork(Value, frozen=True, kw_only=True):
 Lineage = tuple[Fork, ...]
 """Every epoch from the first to the current one, in order."""
 
+
+class Loss(Value, frozen=True, kw_only=True):
+    """Entries that somebody had, and that are not in the timeline that goes on."""
+
+    first: int
+    last: int
+    exact: bool = True
+    """False: perhaps earlier ones, too; what would tell is pruned, or nobody knows it."""
+
+    def __str__(self) -> str:
+        """Return it as an operator is told."""
+        more = "" if self.exact else ", and perhaps earlier ones,"
+        return f"entries {self.first}–{self.last}{more}"
+
+
 decode_entry = codec.decoder(Entry)
 encode_entry = codec.encode
 
@@ -113,6 +128,23 @@ def all_in(lineage: Lineage, records: Sequence[Record], epoch: str) -> bool:
     """Say whether records in a row are all of `epoch`."""
     ends = (records[0], records[-1]) if records else ()
     return all(epoch_at(lineage, record.seq) == epoch for record in ends)
+
+
+def parted(mine: Lineage, theirs: Lineage, head: int) -> tuple[int, str | None]:
+    """Return the last entry that two timelines may have in common, as far as their epochs tell.
+
+    And the digest that it has in theirs, None if they do not say: one epoch has two branches when
+    a copy of a primary went on in it, or when database and stream were rolled back together.
+    `head` is the last entry of mine.
+    """
+    shared = max((n for n, fork in enumerate(mine) if fork in theirs), default=None)
+    if shared is None:
+        return 0, None
+    they_left = next(iter(theirs[theirs.index(mine[shared]) + 1 :]), None)
+    we_left = next((fork.seq for fork in mine[shared + 1 :]), head)
+    if they_left is None or they_left.seq > we_left:
+        return we_left, None
+    return they_left.seq, they_left.digest
 
 
 def object_digest(thing: Object) -> int:

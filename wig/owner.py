@@ -7,9 +7,12 @@ restored from a backup. So the stream is claimed before it is compared, and comp
 anything is published.
 
     start ──▶ claim ──▶ compare ──▶ publish ◀──▶ look (after a doubt), compare
-                │          │                        │
-                └── gone, or not our past ──▶ begin a new stream, in a new epoch
+      │         │          │                        │
+      └─────────┴── none, or not our past ──▶ begin a new stream, in a new epoch
                                                     └── somebody else's ──▶ stop
+
+Whoever begins a stream begins an epoch, the very first time, too: two copies of a database that
+was never published may both be started, and must not number different entries alike.
 
 A follower's log is a copy. Where a primary would begin a new epoch, it only begins a new stream:
 its upstream decides what is true. A snapshot replaces its log, and so its stream (`Replaced`).
@@ -18,7 +21,10 @@ its upstream decides what is true. A snapshot replaces its log, and so its strea
 instance's subject. **Invariant:** a follower never begins an epoch.
 """
 
+import enum
 from typing import NamedTuple, assert_never
+
+from wig.log import Loss
 
 REPUBLISHED_MAX = 50_000
 """How many old entries a new stream gets at most: 2 s of publishing, during which no command is
@@ -41,8 +47,8 @@ class Opened(NamedTuple):
 
     generation: str
     log: Log
-    strangers: bool
-    """Whether the server has other streams of this node."""
+    strangers: int | None
+    """The last entry in other streams of this node, 0 if all are empty; None: there are none."""
 
 
 class Found(NamedTuple):
@@ -62,7 +68,8 @@ class Gone(NamedTuple):
     """The stream is not there."""
 
     log: Log
-    strangers: bool
+    strangers: int | None
+    """As in `Opened`."""
 
 
 class Compared(NamedTuple):
@@ -106,14 +113,26 @@ class Compare(NamedTuple):
     seq: int
 
 
+class Cause(enum.Enum):
+    """Why a new stream begins."""
+
+    FIRST = "the log was never published"
+    LOST = "the stream was lost"
+    UNKNOWN = "the stream cannot be compared to the log"
+    RESTORED = "this database has been restored"
+    REPLACED = "a snapshot was loaded"
+
+
 class Begin(NamedTuple):
     """Commit a new generation, and then create its stream. Never under an old name."""
 
     first: int
     mint: bool
     """Begin a new epoch before: the stream's past is unknown, or not ours."""
-    lost: tuple[int, int] | None
-    """Acknowledged entries that this database does not have, for the operator; None: unknown."""
+    cause: Cause
+    """For the operator."""
+    loss: Loss | None = None
+    """Acknowledged entries that this database does not have; None: none are known."""
 
 
 class Retire(NamedTuple):
@@ -153,7 +172,9 @@ class Owner:
         self._publishing = False
         self._found: Found | None = None
         self._same = 0
-        """While the fork is searched: the stream is ours up to here, as far as is known…"""
+        """While the fork is searched: the stream is ours up to here…"""
+        self._proven = False
+        """… if this is true; else what is before is pruned…"""
         self._differs = 0
         """… and differs from here; 0: nothing known to differ."""
 
@@ -186,14 +207,23 @@ class Owner:
     def _opened(self, event: Opened) -> Actions:
         if event.generation:
             return (Claim(),)
-        # Never published, unless this is an old copy of a database that was: then streams exist.
-        return (self._begin(event.log, mint=event.strangers),)
+        return (self._begin_beside(event, Cause.FIRST),)
 
     def _gone(self, event: Gone) -> Actions:
-        if self._claimed and event.strangers:
+        if self._claimed and event.strangers is not None:
             # Another primary began its own stream and deleted ours.
             return (Stop("another instance has replaced the stream"),)
-        return (self._begin(event.log, mint=True),)
+        return (self._begin_beside(event, Cause.LOST),)
+
+    def _begin_beside(self, event: Opened | Gone, cause: Cause) -> Begin:
+        """Begin a stream where ours is not; if others are, this is an older copy of a database."""
+        if event.strangers is None:
+            return self._begin(event.log, cause)
+        return self._begin(event.log, Cause.RESTORED, self._loss(event.log, event.strangers))
+
+    def _loss(self, log: Log, last: int) -> Loss | None:
+        """Return what a stream that cannot be compared has more; at least, for it may differ."""
+        return Loss(first=log.head + 1, last=last, exact=False) if last > log.head else None
 
     def _claim_again(self, event: Found) -> Actions:
         if event.owner == self._instance:
@@ -207,9 +237,10 @@ class Owner:
         self._displaced = event.displaced or self._displaced
         self._found = event
         self._differs = 0
-        if self._replaced:
-            return self._unknown()
+        self._proven = False
         first, last, log = event.first, event.last, event.log
+        if self._replaced:
+            return (self._begin(log, Cause.REPLACED),)
         common = min(last, log.head)
         if common < log.base:
             return self._unknown()
@@ -217,6 +248,7 @@ class Owner:
             # Nothing to compare: it is empty, or begins after our head.
             return self._publish(last) if last <= log.head else self._not_ours(log.head + 1)
         self._same = max(first, log.base) - 1
+        self._proven = self._same <= 0  # everybody begins alike
         return (Compare(common),)
 
     def _compared(self, event: Compared) -> Actions:
@@ -225,7 +257,7 @@ class Owner:
         if event.same is None:
             return self._unknown()
         if event.same:
-            self._same = event.seq
+            self._same, self._proven = event.seq, True
         else:
             self._differs = event.seq
         if not self._differs:
@@ -247,16 +279,18 @@ class Owner:
         assert found is not None, "judged before it was found"
         if self._claimed:
             return (Stop("the stream has entries that this node did not write"),)
-        return (self._begin(found.log, mint=True, lost=(first_lost, found.last)),)
+        loss = Loss(first=first_lost, last=found.last, exact=self._proven)
+        return (self._begin(found.log, Cause.RESTORED, loss),)
 
     def _unknown(self) -> Actions:
         """Act on a stream that cannot be compared to the log."""
         found = self._found
         assert found is not None, "judged before it was found"
-        return (self._begin(found.log, mint=True),)
+        loss = self._loss(found.log, found.last)
+        return (self._begin(found.log, Cause.RESTORED if loss else Cause.UNKNOWN, loss),)
 
-    def _begin(self, log: Log, *, mint: bool, lost: tuple[int, int] | None = None) -> Begin:
+    def _begin(self, log: Log, cause: Cause, loss: Loss | None = None) -> Begin:
         first = max(log.base, log.head - REPUBLISHED_MAX) + 1
         if self._follows:
-            mint, lost = False, None
-        return Begin(first=first, mint=mint, lost=lost)
+            return Begin(first, mint=False, cause=cause)
+        return Begin(first, mint=True, cause=cause, loss=loss)

@@ -9,11 +9,11 @@ begins from then on (`log.term`), and so is known wherever the log is.
 **Invariant:** of two primaries that hear each other, the one of the lower term stops for good.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from wig import errors, log
-from wig.log import Lineage, Position
+from wig.log import Lineage, Loss, Position
 from wig.replication import Message
 
 
@@ -26,10 +26,18 @@ class Announcement(Message, frozen=True, kw_only=True):
     """Random per process start."""
     since_ms: int
     """When it started, in milliseconds since 1970, by its own clock."""
-    epoch: str
-    """The one that it writes in; contains its term."""
-    fork: int
-    """The last entry before that epoch."""
+    lineage: Lineage
+    """Its timeline, up to the epoch that it writes in."""
+
+    def __post_init__(self) -> None:
+        """Refuse what nobody can say; msgspec makes its own error of it."""
+        if not self.lineage:
+            raise ValueError("lineage: it has no epoch")
+
+    @property
+    def epoch(self) -> str:
+        """The epoch that it writes in; contains its term."""
+        return self.lineage[-1].epoch
 
 
 class Verdict(NamedTuple):
@@ -38,9 +46,17 @@ class Verdict(NamedTuple):
     error: errors.Fenced
     final: bool
     """It must not start again either."""
+    loss: Loss | None = None
+    """What this one has and the other does not; None: nothing that is known."""
 
 
-def judge(mine: Announcement, other: Announcement, head: int) -> Verdict | None:
+DigestAt = Callable[[int], str | None]
+"""The digest of an entry of this primary; None: it is pruned."""
+
+
+def judge(
+    mine: Announcement, other: Announcement, head: int, digest_at: DigestAt
+) -> Verdict | None:
     """Return why this primary stops, having heard another one; None: it goes on.
 
     `head` is the last entry of this one. Two processes of the same node are told apart by their
@@ -51,10 +67,26 @@ def judge(mine: Announcement, other: Announcement, head: int) -> Verdict | None:
     if other.database != mine.database:
         return Verdict(_stranger(other), final=False) if _later(mine, other) else None
     if log.term(other.epoch) > log.term(mine.epoch):
-        return Verdict(_superseded(other, head), final=True)
+        loss = _loss(mine, other, head, digest_at)
+        return Verdict(_superseded(other, loss), final=True, loss=loss)
     if log.term(other.epoch) == log.term(mine.epoch) and _later(mine, other):
-        return Verdict(_duplicate(other), final=False)
+        loss = _loss(mine, other, head, digest_at)
+        return Verdict(_duplicate(other, loss), final=False, loss=loss)
     return None
+
+
+def _loss(mine: Announcement, other: Announcement, head: int, digest_at: DigestAt) -> Loss | None:
+    """Return the entries after the place where the other's timeline left this one."""
+    common, theirs = log.parted(mine.lineage, other.lineage, head)
+    ours = digest_at(common) if theirs else None
+    differs = ours not in {None, theirs}
+    first = common if differs else common + 1
+    exact = ours is not None and not differs
+    return Loss(first=first, last=head, exact=exact) if first <= head else None
+
+
+def _told(loss: Loss | None) -> str:
+    return f"; {loss} of this one are lost" if loss else ""
 
 
 def _later(mine: Announcement, other: Announcement) -> bool:
@@ -62,19 +94,18 @@ def _later(mine: Announcement, other: Announcement) -> bool:
     return (mine.since_ms, mine.instance) > (other.since_ms, other.instance)
 
 
-def _superseded(other: Announcement, head: int) -> errors.Fenced:
-    lost = f"; entries {other.fork + 1}–{head} of this one are lost" if head > other.fork else ""
+def _superseded(other: Announcement, loss: Loss | None) -> errors.Fenced:
     return errors.Fenced(
         f"node: {other.node!r} was promoted and is the primary now "
-        f"(term {log.term(other.epoch)}){lost}",
+        f"(term {log.term(other.epoch)}){_told(loss)}",
         field="name",
         hint=f"move this database away, and start again with --follow {other.node}",
     )
 
 
-def _duplicate(other: Announcement) -> errors.Fenced:
+def _duplicate(other: Announcement, loss: Loss | None) -> errors.Fenced:
     return errors.Fenced(
-        f"node: {other.node!r} is the primary of this database already",
+        f"node: {other.node!r} is the primary of this database already{_told(loss)}",
         field="db",
         hint="is this a copy of its file? A follower keeps a copy up to date: see --follow",
     )

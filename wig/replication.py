@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from wig import errors, log
-from wig.log import Lineage, Position
+from wig.log import Lineage, Loss, Position
 
 ROOT_AGE_S_MAX = 5.0
 """Knowledge of the root that is older proves nothing: five missed beacons."""
@@ -111,8 +111,8 @@ class Snapshot:
     """Fetch a snapshot first."""
 
     reason: str
-    lost: tuple[int, int] | None = None
-    """First and last entry that the downstream has and this timeline does not: worth a warning."""
+    loss: Loss | None = None
+    """What the downstream has and this timeline does not: worth a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ def _not_in_my_past(
     if root.age_s > waited_s:
         # Only what the root says after the downstream came proves what the root does not have.
         return Wait("this node has to hear the root first")
-    return Snapshot("its past is not in this timeline", _lost(position, mine))
+    return Snapshot("its past is not in this timeline", _loss(position, mine, digest_at))
 
 
 def _left_at(lineage: Lineage, epoch: str) -> int | None:
@@ -203,8 +203,14 @@ def _left_at(lineage: Lineage, epoch: str) -> int | None:
     return next((fork.seq for fork in lineage if fork.parent == epoch), None)
 
 
-def _lost(position: Position, mine: Serving) -> tuple[int, int]:
-    """Return the entries of `position` that this timeline may lack, as far as can be told."""
+def _loss(position: Position, mine: Serving, digest_at: str | None) -> Loss | None:
+    """Return the entries of `position` that this timeline lacks, at least: it tells no more."""
+    if digest_at == position.digest:
+        return None  # its epoch had no entry of its own yet
     left_at = _left_at(mine.lineage, position.epoch)
-    known = mine.position.seq if left_at is None else left_at
-    return min(known + 1, position.seq), position.seq
+    if left_at is not None and position.seq > left_at:
+        return Loss(first=left_at + 1, last=position.seq, exact=False)
+    first = min(mine.position.seq + 1, position.seq)
+    if first <= mine.position.seq and digest_at is None:
+        return None  # pruned: nobody knows
+    return Loss(first=first, last=position.seq, exact=False)

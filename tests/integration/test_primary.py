@@ -128,7 +128,7 @@ async def test_wiped_stream_begins_a_new_epoch(tmp_path):
         assert await is_published(running)
         serving = running.primary.node.serving()
         assert serving.position.epoch > epoch
-        assert [fork.epoch for fork in serving.lineage] == [epoch, serving.position.epoch]
+        assert [fork.epoch for fork in serving.lineage][1:] == [epoch, serving.position.epoch]
         assert serving.lineage[-1].seq == 1
 
 
@@ -152,7 +152,7 @@ async def test_stream_wiped_under_a_running_primary(tmp_path, server):
         epoch = running.primary.node.serving().position.epoch
 
         await kill_and_replace_store(server, shutil.rmtree)
-        await eventually(lambda: epochs(running) == 2, "a new epoch, with nobody asking")
+        await eventually(lambda: epochs(running) == 3, "a new epoch, with nobody asking")
         await create_peers(client, [1, 2])
 
         assert await is_published(running)

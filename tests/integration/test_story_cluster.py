@@ -48,4 +48,4 @@ async def test_any_server_of_three_is_killed(tmp_path):
 
         assert acknowledged <= {peer.public_key for peer in sink.state.peers_of("wg0")}
         assert sink.loads == 1
-        assert len(hub.it.node.datastore.lineage) == 1, "no epoch was given up"
+        assert len(hub.it.node.datastore.lineage) == 2, "no epoch was given up"

@@ -106,3 +106,7 @@ async def test_database_and_store_are_rolled_back_together(tree):
     await tree.start(*DOWNSTREAMS)
 
     await tree.converged("both rolled back", rewound=True)
+    (mine, *_) = tree.hub.it.node.status.nodes()
+    assert (
+        "a downstream had entries 26–52, and perhaps earlier ones, that this" in mine.problems[-1]
+    )

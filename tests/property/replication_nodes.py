@@ -63,8 +63,11 @@ class Node:
     def stream(self) -> Stream | None:
         return self.world.streams.get(self.key)
 
-    def strangers(self) -> bool:
-        return any(key[0] == self.name and key != self.key for key in self.world.streams)
+    def strangers(self) -> int | None:
+        """Return the last entry in other streams of this node, None if there are none."""
+        others = [it for key, it in self.world.streams.items() if key[0] == self.name != key]
+        mine = self.stream()
+        return max((it.last for it in others if it is not mine), default=None)
 
     def log(self) -> owner.Log:
         assert self.disk is not None
@@ -288,12 +291,9 @@ class Primary(Node):
         self.world.promises.acknowledge(self, seq)
 
     def begin(self, action: owner.Begin) -> None:
-        if action.mint:
-            self.store(self.disk.with_epoch(self.world.epoch(self.term)))
-            stream, lost = self.stream(), action.lost
-            if lost and stream and lost[0] <= stream.first:
-                lost = (0, lost[1])  # what was pruned cannot be compared
-            self.world.promises.told_of_loss(self.disk, lost)
+        assert action.mint, "invariant 5: a stream begins without an epoch of its own"
+        self.store(self.disk.with_epoch(self.world.epoch(self.term)))
+        self.world.promises.told_of_loss(self, action)
         super().begin(action._replace(mint=False))
 
     def stop(self, reason: str) -> None:
@@ -311,19 +311,18 @@ class Primary(Node):
             if any(it.name == self.name for it in near):
                 self.stop("another instance serves this node")
             for it in near:
-                self.hears(it.announcement())
+                self.hears(it.announcement(), it.disk)
 
     def announcement(self) -> Announcement:
-        fork = self.disk.lineage[-1]
         return Announcement(
             database=DATABASE, node=self.name, instance=self.instance, since_ms=self.since_ms,
-            epoch=fork.epoch, fork=fork.seq,
+            lineage=self.disk.lineage,
         )  # fmt: skip
 
-    def hears(self, other: Announcement) -> None:
-        verdict = primacy.judge(self.announcement(), other, self.disk.head)
+    def hears(self, other: Announcement, theirs: Disk) -> None:
+        verdict = primacy.judge(self.announcement(), other, self.disk.head, self.disk.digest_at)
         if verdict and self.running:
+            self.world.promises.check_loss(self.disk.state, theirs.state, verdict.loss)
             self.stop(verdict.error.message)
             if verdict.final:
                 self.disk = replace(self.disk, fenced=True)
-                self.world.promises.stopped(self, other)

@@ -1,13 +1,15 @@
 """What is true in the simulated world, and what was promised; asserted where it happens."""
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from tests.property.replication_disk import Disk, State
 from tests.property.replication_downstream import Downstream
 from tests.property.replication_nodes import Node, Primary
 from wig import log
-from wig.log import Position
-from wig.primacy import Announcement, Place
+from wig.log import Loss, Position
+from wig.owner import Begin, Cause
+from wig.primacy import Place
 from wig.replication import Answer, AttachRequest, Continue, Snapshot
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ class Promises:
         self.truth: dict[Position, State] = {}
         self.acknowledged: dict[tuple[str, int], str] = {}
         """Digests by epoch and sequence."""
+        self.promised: set[bytes] = set()
+        """All that was ever acknowledged."""
         self.open: dict[str, int] = {}
         """Sequences by digest: what was acknowledged, and not declared to be lost."""
 
@@ -43,22 +47,37 @@ class Promises:
             mine = at[0] == disk.lineage[-1].epoch
             assert not mine or at not in self.acknowledged, f"invariant 5: two acknowledged {at}"
             self.acknowledged[at] = digest
+            self.promised.add(record.payload)
             if self.world.single:
                 self.open[digest] = record.seq
 
-    def told_of_loss(self, disk: Disk, lost: tuple[int, int] | None) -> None:
-        """Declare what an operator was told; None: unknown."""
-        first, last = lost or (0, disk.head + len(self.truth))
+    def told_of_loss(self, primary: Primary, begin: Begin) -> None:
+        """Declare what an operator was told, and check that it is not too much."""
+        disk, loss, stream = primary.disk, begin.loss, primary.stream()
         here = disk.digests()
+        if loss and stream and (there := stream.get(loss.first)):
+            assert there.digest.hex() not in here, f"{loss} are told to be lost, and are not"
+        first = loss.first if loss and loss.exact else 0
+        last = loss.last if loss else disk.head + len(self.truth)
         for digest in [it for it in self.open if it not in here]:
-            if first <= self.open[digest] <= last:
+            if first <= self.open[digest] <= last and begin.cause is not Cause.FIRST:
                 del self.open[digest]
 
-    def stopped(self, primary: Primary, other: Announcement) -> None:
-        """Check what a primary says that hears of one of a higher term, and stops for good."""
-        disk = primary.disk
-        if disk.head > other.fork:
-            assert f"{other.fork + 1}–{disk.head}" in primary.why, "the range that is lost"
+    def check_loss(self, mine: State, other: State, loss: Loss | None) -> None:
+        """Check what the operator is told that one has and the other has not.
+
+        What nobody was promised may be lost in silence: two branches of one epoch.
+        """
+        pairs = zip(mine, other, strict=False)
+        common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        if loss is None:
+            lost = {payload for _, payload in mine[common:]} & self.promised
+            assert self.world.rolled_back or not lost, f"{lost} are lost, and nobody is told"
+        else:
+            first, last = common + 1, len(mine)
+            fits = loss.first == first if loss.exact else loss.first >= first
+            assert fits, f"{loss} are told to be lost, instead of {first}–{last}"
+            assert loss.last == last
 
     def numbers_are_used_again(self, after: int) -> None:
         """Let go of what database and stream have lost together: nobody can know."""
@@ -81,6 +100,9 @@ class Promises:
         mine = disk.has(claim, self.truth)
         if isinstance(answer, Continue):
             assert mine, "invariant 1: it continues what is not its past"
+        proven = isinstance(answer, Snapshot) and "not in this timeline" in answer.reason
+        if proven and claim.seq >= disk.base:  # else it cannot be compared
+            self.check_loss(self.truth[claim], disk.state, answer.loss)
         stream = node.stream()
         if isinstance(answer, Snapshot) and mine and not request.whole and stream:
             assert claim.seq + 1 < stream.first, "it gives a snapshot to who could continue"

@@ -45,6 +45,8 @@ class World:
         self.promises = Promises(self)
         self.single = True
         """There never was a second primary."""
+        self.rolled_back = False
+        """A database was rolled back together with its stream: one epoch may have two branches."""
         self.upstream = {name: upstreams[0] for name, upstreams in UPSTREAMS.items()}
         disk = Disk((Fork(epoch=self.epoch(0), parent="", seq=0, digest=""),))
         self.beginning = disk
@@ -96,7 +98,8 @@ class World:
             elif isinstance(node, Downstream) and message.event is not None:
                 node.hears(message)
             elif isinstance(node, Primary) and message.announcement is not None:
-                node.hears(message.announcement)
+                assert message.contents is not None
+                node.hears(message.announcement, message.contents)
 
     def damage(self) -> None:
         """Change a byte of every entry on its way."""
@@ -139,7 +142,8 @@ class World:
                     double.doubt()
             if isinstance(node, Primary):
                 for other in {it.name for it in self.primaries}:
-                    self.send(Message(name, other, announcement=node.announcement()))
+                    said = node.announcement()
+                    self.send(Message(name, other, announcement=said, contents=node.disk))
 
     # Time.
 
@@ -207,8 +211,10 @@ class World:
         alive = {node.instance for node in self.nodes(name)}
         for stream in [stream for key, stream in self.streams.items() if key[0] == name]:
             stream.lose_tail(count)
-            if stream.owners and stream.owners[-1] not in alive:  # the last claim, too
+            if stream.owners and stream.owners[-1] not in alive:
+                # The last claim, too; not two, which are further apart than what power takes.
                 stream.owner = stream.owners.pop()
+                stream.owners.clear()
         for node in self.nodes(name):
             node.doubt()
         self.forget_what_is_lost_twice(name)
@@ -229,7 +235,8 @@ class World:
                     consumer.stream = stream
                     consumer.next = min(consumer.next, stream.last + 1)
         primary.disk = replace(backup)
-        if with_stream or not (backup.generation or primary.strangers()):
+        if with_stream:
+            self.rolled_back = True
             self.promises.numbers_are_used_again(backup.head)
         self.forget_what_is_lost_twice(primary.name)
         self.promises.forget_what_nobody_has()

@@ -131,3 +131,41 @@ def test_a_lineage_remembers_where_an_epoch_left_its_parent():
 
     assert lineage == (log.Fork(epoch="b", parent="a", seq=3, digest="d3"),)
     assert log.extended(lineage, "b", POSITION) == lineage
+
+
+@pytest.mark.parametrize(
+    ("theirs", "common", "digest"),
+    [
+        pytest.param(LINEAGE, 30, None, id="the same"),
+        pytest.param(LINEAGE[:3], 20, None, id="they are in the epoch before"),
+        pytest.param(
+            (*LINEAGE, log.Fork(epoch="e", parent="d", seq=25, digest="d25")), 25, "d25", id="left"
+        ),
+        pytest.param(
+            (*LINEAGE, log.Fork(epoch="e", parent="d", seq=40, digest="d40")), 30, None, id="later"
+        ),
+        pytest.param(
+            (*LINEAGE[:2], log.Fork(epoch="x", parent="b", seq=15, digest="")),
+            10,
+            None,
+            id="we earlier",
+        ),
+        pytest.param(
+            (*LINEAGE[:3], log.Fork(epoch="x", parent="c", seq=15, digest="d15")),
+            15,
+            "d15",
+            id="they earlier",
+        ),
+        pytest.param((log.Fork(epoch="x", parent="", seq=0, digest=""),), 0, None, id="strangers"),
+    ],
+)
+def test_timelines_are_the_same_up_to_where_one_left_the_other(theirs, common, digest):
+    """In the last epoch that both have been in."""
+    assert log.parted(LINEAGE, theirs, 30) == (common, digest)
+
+
+def test_a_loss_says_whether_it_may_be_more():
+    """An operator reads it."""
+    assert str(log.Loss(first=3, last=9)) == "entries 3–9"
+    more = log.Loss(first=3, last=9, exact=False)
+    assert f"{more} are lost" == "entries 3–9, and perhaps earlier ones, are lost"

@@ -2,10 +2,11 @@
 
 import pytest
 
+from tests.streams import LOG, ME, NOBODY, OPENED, OTHER, PUBLISHING, begin, found, lost
 from wig.owner import (
     REPUBLISHED_MAX,
-    Begin,
     Begun,
+    Cause,
     Claim,
     Compare,
     Compared,
@@ -17,30 +18,9 @@ from wig.owner import (
     Opened,
     Owner,
     Publish,
-    Replaced,
     Retire,
     Stop,
 )
-
-ME, OTHER, NOBODY = "me", "other", ""
-LOG = Log(base=0, head=100)
-
-
-def found(last: int, *, first: int = 1, log: Log = LOG, displaced: str = OTHER) -> Found:
-    """Return our claimed stream."""
-    return Found(owner=ME, displaced=displaced, first=first, last=last, log=log)
-
-
-def begin(first: int = 1, *, mint: bool = True, lost: tuple[int, int] | None = None) -> Begin:
-    return Begin(first=first, mint=mint, lost=lost)
-
-
-OPENED = (Opened("g", LOG, strangers=False), (Claim(),))
-PUBLISHING = [
-    OPENED,
-    (found(100), (Compare(100),)),
-    (Compared(100, same=True), (Retire(), Publish(100))),
-]
 
 
 @pytest.mark.parametrize(
@@ -48,20 +28,66 @@ PUBLISHING = [
     [
         pytest.param(
             [
-                (Opened("", LOG, strangers=False), (begin(mint=False),)),
+                (Opened("", LOG, strangers=None), (begin(Cause.FIRST),)),
                 (Begun(1), (Retire(), Publish(0))),
             ],
-            id="a database that never published begins a stream in its epoch",
+            id="a database that never published begins a stream in a new epoch: copies may exist",
         ),
         pytest.param(
-            [(Opened("", LOG, strangers=True), (begin(),))],
-            id="a copy from before the first stream begins a new epoch",
+            [(Opened("", LOG, strangers=0), (begin(Cause.RESTORED),))],
+            id="a copy from before the first stream",
+        ),
+        pytest.param(
+            [(Opened("", LOG, strangers=170), (lost(101, 170, exact=False),))],
+            id="a copy from before the first stream, which has more",
+        ),
+        pytest.param(
+            [OPENED, (Gone(LOG, strangers=170), (lost(101, 170, exact=False),))],
+            id="a copy of a database that has begun another stream since",
+        ),
+        pytest.param(
+            [
+                OPENED,
+                (found(12, first=10, log=Log(0, 12)), (Compare(12),)),
+                (Compared(12, same=False), (Compare(10),)),
+                (Compared(10, same=False), (lost(10, 12, exact=False),)),
+            ],
+            id="a fork that the stream does not have any more",
+        ),
+        pytest.param(
+            [
+                OPENED,
+                (found(12, first=10, log=Log(0, 12)), (Compare(12),)),
+                (Compared(12, same=False), (Compare(10),)),
+                (Compared(10, same=True), (Compare(11),)),
+                (Compared(11, same=False), (lost(11, 12),)),
+            ],
+            id="a fork in a stream whose begin is pruned",
+        ),
+        pytest.param(
+            [
+                *PUBLISHING,
+                (Doubted(), (Look(),)),
+                (
+                    found(400, first=300, displaced=NOBODY),
+                    (Stop("the stream has entries that this node did not write"),),
+                ),
+            ],
+            id="a stream of ours that begins after our head",
+        ),
+        pytest.param(
+            [
+                OPENED,
+                (found(120), (Compare(100),)),
+                (Compared(100, same=None), (lost(101, 120, exact=False),)),
+            ],
+            id="a stream that is ahead and cannot be compared",
         ),
         pytest.param(
             [
                 (
-                    Opened("", Log(0, 1_000_000), strangers=True),
-                    (begin(1_000_001 - REPUBLISHED_MAX),),
+                    Opened("", Log(0, 1_000_000), strangers=0),
+                    (begin(Cause.RESTORED, 1_000_001 - REPUBLISHED_MAX),),
                 )
             ],
             id="a long log is not published again as a whole",
@@ -87,7 +113,7 @@ PUBLISHING = [
             [
                 OPENED,
                 (found(120), (Compare(100),)),
-                (Compared(100, same=True), (begin(lost=(101, 120)),)),
+                (Compared(100, same=True), (lost(101, 120),)),
                 (Begun(1), (Retire(), Publish(0))),
             ],
             id="a stream that is ahead means: restored",
@@ -99,7 +125,7 @@ PUBLISHING = [
                 (Compared(8, same=False), (Compare(4),)),
                 (Compared(4, same=True), (Compare(6),)),
                 (Compared(6, same=False), (Compare(5),)),
-                (Compared(5, same=True), (begin(lost=(6, 8)),)),
+                (Compared(5, same=True), (lost(6, 8),)),
             ],
             id="the fork of a restored database that went on is found",
         ),
@@ -108,20 +134,20 @@ PUBLISHING = [
                 OPENED,
                 (found(2, log=Log(0, 2)), (Compare(2),)),
                 (Compared(2, same=False), (Compare(1),)),
-                (Compared(1, same=False), (begin(lost=(1, 2)),)),
+                (Compared(1, same=False), (lost(1, 2),)),
             ],
             id="nothing in common",
         ),
         pytest.param(
-            [OPENED, (found(400, first=300), (begin(lost=(101, 400)),))],
+            [OPENED, (found(400, first=300), (lost(101, 400, exact=False),))],
             id="a stream that begins after our head",
         ),
         pytest.param(
-            [OPENED, (found(299, first=300), (begin(lost=(101, 299)),))],
+            [OPENED, (found(299, first=300), (lost(101, 299, exact=False),))],
             id="an empty stream that begins after our head",
         ),
         pytest.param(
-            [OPENED, (found(30, log=Log(50, 100)), (begin(51),))],
+            [OPENED, (found(30, log=Log(50, 100)), (begin(Cause.UNKNOWN, 51),))],
             id="a stream that ended before the log begins",
         ),
         pytest.param(
@@ -136,7 +162,7 @@ PUBLISHING = [
             [
                 OPENED,
                 (found(50, log=Log(50, 50)), (Compare(50),)),
-                (Compared(50, same=False), (begin(51, lost=(50, 50)),)),
+                (Compared(50, same=False), (lost(50, 50, exact=False, begins=51),)),
             ],
             id="a stream that differs where the log begins",
         ),
@@ -144,14 +170,14 @@ PUBLISHING = [
             [
                 OPENED,
                 (found(100), (Compare(100),)),
-                (Compared(100, same=None), (begin(),)),
+                (Compared(100, same=None), (begin(Cause.UNKNOWN),)),
             ],
             id="a stream that cannot be compared",
         ),
         pytest.param(
             [
                 OPENED,
-                (Gone(LOG, strangers=True), (begin(),)),
+                (Gone(LOG, strangers=0), (begin(Cause.RESTORED),)),
                 (Begun(1), (Retire(), Publish(0))),
             ],
             id="a stream that is gone at the start",
@@ -179,7 +205,7 @@ PUBLISHING = [
             [
                 *PUBLISHING,
                 (Doubted(), (Look(),)),
-                (Gone(LOG, strangers=False), (begin(),)),
+                (Gone(LOG, strangers=None), (begin(Cause.LOST),)),
                 (Begun(1), (Retire(), Publish(0))),
             ],
             id="a stream that is lost while we publish",
@@ -188,7 +214,7 @@ PUBLISHING = [
             [
                 *PUBLISHING,
                 (Doubted(), (Look(),)),
-                (Gone(LOG, strangers=True), (Stop("another instance has replaced the stream"),)),
+                (Gone(LOG, strangers=0), (Stop("another instance has replaced the stream"),)),
             ],
             id="a stream that another instance replaced",
         ),
@@ -252,67 +278,6 @@ PUBLISHING = [
 def test_owner_does_what_the_story_says(story):
     """Each event leads to exactly the actions beside it."""
     owner = Owner(ME)
-
-    for event, actions in story:
-        assert owner.handle(event) == actions, event
-
-
-FOLLOWING = [
-    (Opened("g", LOG, strangers=False), (Claim(),)),
-    (found(100), (Compare(100),)),
-    (Compared(100, same=True), (Retire(), Publish(100))),
-]
-
-
-@pytest.mark.parametrize(
-    "story",
-    [
-        pytest.param(
-            [(Opened("", LOG, strangers=True), (begin(mint=False),))],
-            id="other streams of its name",
-        ),
-        pytest.param(
-            [OPENED, (Gone(LOG, strangers=False), (begin(mint=False),))],
-            id="a stream that is gone",
-        ),
-        pytest.param(
-            [
-                OPENED,
-                (found(120), (Compare(100),)),
-                (Compared(100, same=True), (begin(mint=False),)),
-            ],
-            id="a stream that is ahead: the database is an older copy",
-        ),
-        pytest.param(
-            [
-                *FOLLOWING,
-                (Replaced(), (Look(),)),
-                (found(100, log=Log(70, 70), displaced=NOBODY), (begin(71, mint=False),)),
-                (Begun(71), (Retire(), Publish(70))),
-                (Doubted(), (Look(),)),
-            ],
-            id="a snapshot was loaded: a new stream begins after it",
-        ),
-        pytest.param(
-            [
-                *FOLLOWING,
-                (Replaced(), (Look(),)),
-                (
-                    Found("third", NOBODY, 1, 120, Log(70, 70)),
-                    (Stop("instance third has claimed the stream"),),
-                ),
-            ],
-            id="a snapshot was loaded by a follower that another one has replaced",
-        ),
-        pytest.param(
-            [*FOLLOWING, (Replaced(), (Look(),)), (Doubted(), ())],
-            id="a doubt about the old stream changes nothing",
-        ),
-    ],
-)
-def test_a_follower_never_begins_an_epoch(story):
-    """Its log is a copy: what does not fit means a new stream, and no more."""
-    owner = Owner(ME, follows=True)
 
     for event, actions in story:
         assert owner.handle(event) == actions, event

@@ -1,10 +1,12 @@
 """Two primaries hear of each other, and a follower wants to become one."""
 
+import msgspec
 import pytest
+from msgspec import structs
 
 from tests import builders
 from wig import log
-from wig.log import Fork, Position
+from wig.log import Fork, Loss, Position
 from wig.primacy import Announcement, Place, judge, refusal
 
 DIGEST = "ab" * 32
@@ -14,11 +16,22 @@ def epoch(term: int) -> str:
     return log.epoch_id(builders.NOON, bytes(4), term)
 
 
-def says(node: str, *, term: int = 0, database: str = "d1", since_ms: int = 0, fork: int = 0):
+ROOT = Fork(epoch="e0", parent="", seq=0, digest=DIGEST)
+
+
+def fork(name: str, seq: int, parent: str = "e0") -> Fork:
+    return Fork(epoch=name, parent=parent, seq=seq, digest=DIGEST)
+
+
+def says(node: str, *forks: Fork, term: int = 0, database: str = "d1", since_ms: int = 0):
     return Announcement(
-        database=database, node=node, instance=f"i-{node}", since_ms=since_ms, epoch=epoch(term),
-        fork=fork,
+        database=database, node=node, instance=f"i-{node}", since_ms=since_ms,
+        lineage=(ROOT, *(forks or (fork(epoch(term), 40),))),
     )  # fmt: skip
+
+
+def digest_at(seq: int) -> str:
+    return DIGEST
 
 
 ME = says("hub", since_ms=100)
@@ -34,25 +47,26 @@ ME = says("hub", since_ms=100)
 )
 def test_a_primary_goes_on(other):
     """Who was there first stays; of one name, the stream decides."""
-    assert judge(ME, other, 50) is None
-    assert judge(ME, says("hub", term=1, since_ms=0), 50) is None
+    assert judge(ME, other, 50, digest_at) is None
+    assert judge(ME, says("hub", term=1, since_ms=0), 50, digest_at) is None
 
 
 def test_a_lower_term_stops_for_good():
     """Whoever started first; and it says what is lost."""
-    verdict = judge(ME, says("paris", term=1, since_ms=200, fork=40), 50)
+    verdict = judge(ME, says("paris", ME.lineage[-1], fork(epoch(1), 45, epoch(0))), 50, digest_at)
 
     assert verdict is not None
     assert verdict.final
+    assert verdict.loss == Loss(first=46, last=50)
     assert str(verdict.error) == (
         "node: 'paris' was promoted and is the primary now (term 1); "
-        "entries 41–50 of this one are lost"
+        "entries 46–50 of this one are lost"
     )
     assert "--follow paris" in str(verdict.error.hint)
-    nothing = judge(ME, says("paris", term=1, fork=50), 50)
+    nothing = judge(ME, says("paris", ME.lineage[-1], fork(epoch(1), 50, epoch(0))), 50, digest_at)
     assert nothing is not None
-    assert "lost" not in str(nothing.error)
-    assert judge(says("paris", term=1, since_ms=200), ME, 50) is None
+    assert (nothing.loss, "lost" in str(nothing.error)) == (None, False)
+    assert judge(says("paris", term=1, since_ms=200), ME, 50, digest_at) is None
 
 
 @pytest.mark.parametrize(
@@ -64,11 +78,55 @@ def test_a_lower_term_stops_for_good():
 )
 def test_the_later_one_stops_and_may_try_again(other, message):
     """A copy under another name, or a second database on the same bus."""
-    verdict = judge(ME, other, 50)
+    verdict = judge(ME, other, 50, digest_at)
 
     assert verdict is not None
     assert not verdict.final
     assert message in str(verdict.error)
+
+
+HERE = (fork("e5", 30),)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "digest", "loss"),
+    [
+        pytest.param((*HERE, fork("x", 35)), DIGEST, "entries 36–40", id="it left us"),
+        pytest.param(
+            (*HERE, fork("x", 35)), "other", "entries 35–40, and perhaps earlier ones,",
+            id="before that, too",
+        ),
+        pytest.param(
+            (*HERE, fork("x", 35)), None, "entries 36–40, and perhaps earlier ones,", id="pruned"
+        ),
+        pytest.param((*HERE, fork("x", 40)), DIGEST, "None", id="at our head"),
+        pytest.param(
+            (fork("x", 50),), DIGEST, "entries 31–40, and perhaps earlier ones,",
+            id="promoted on a branch that a restore had given up",
+        ),
+        pytest.param((fork("x", 20),), DIGEST, "entries 21–40", id="it left what we left later"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("term", [0, 1])
+def test_who_stops_tells_what_it_has_that_the_other_has_not(theirs, digest, loss, term):
+    """Promoted, or a copy that was there first; what is not proven is told as such."""
+    last = structs.replace(theirs[-1], epoch=epoch(term))
+    other = says("paris", *theirs[:-1], last)
+
+    verdict = judge(says("hub", *HERE, since_ms=1), other, 40, lambda _: digest)
+
+    assert verdict is not None
+    assert str(verdict.loss) == loss
+    assert (f"{loss} of this one are lost" in str(verdict.error)) is (loss != "None")
+
+
+def test_an_announcement_without_an_epoch_is_none():
+    """What cannot be judged is not understood."""
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(
+            {"database": "d", "node": "n", "instance": "i", "since_ms": 0, "lineage": []},
+            Announcement,
+        )
 
 
 FIRST, SECOND, THIRD = epoch(0), epoch(1), epoch(2)

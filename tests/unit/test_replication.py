@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from wig import errors
-from wig.log import Fork, Position
+from wig.log import Fork, Loss, Position
 from wig.replication import (
     Answer,
     AttachRequest,
@@ -103,12 +103,18 @@ def test_a_node_that_holds_nothing_lets_everybody_wait():
     assert isinstance(ask(None, None), Wait)
 
 
+def loss(first: int, last: int) -> Loss:
+    return Loss(first=first, last=last, exact=False)
+
+
 LOST = [
-    pytest.param(at("e1", 70), "d70", (51, 70), id="on the branch that was left"),
-    pytest.param(at("e2", 60, "other"), "d60", (60, 60), id="same epoch, another past"),
-    pytest.param(at("e0", 70), "d70", (70, 70), id="an epoch that is not in this timeline"),
-    pytest.param(at("e0", 170), None, (101, 170), id="unknown epoch, and ahead"),
-    pytest.param(at("e2", 170), None, (101, 170), id="ahead of the root"),
+    pytest.param(at("e1", 70), "x", loss(51, 70), id="on the branch that was left"),
+    pytest.param(at("e2", 60, "other"), "d60", loss(60, 60), id="same epoch, another past"),
+    pytest.param(at("e0", 70), "x", loss(70, 70), id="an epoch that is not in this timeline"),
+    pytest.param(at("e0", 70), "d70", None, id="an epoch that is lost, without an entry"),
+    pytest.param(at("e0", 5), None, None, id="an epoch that is not known, at a pruned entry"),
+    pytest.param(at("e0", 170), None, loss(101, 170), id="unknown epoch, and ahead"),
+    pytest.param(at("e2", 170), None, loss(101, 170), id="ahead of the root"),
 ]
 
 
