@@ -51,6 +51,12 @@ def quarantine(follower):
     return {each.subject: each.reason for each in follower.sink.quarantine()}
 
 
+def refused(follower):
+    """Return the quarantine without what is only a warning."""
+    found = quarantine(follower).items()
+    return {about: why for about, why in found if not about.startswith("capacity")}
+
+
 # Writes.
 
 
@@ -304,18 +310,41 @@ def test_a_full_device_is_reported_before_it_is_hit(tmp_path):
     follower.load(WG0, A)
 
     follower.apply(create(B))
-    assert quarantine(follower) == {
-        f"peer {B.public_key}": wanted.full("wg0", B.public_key, 1).reason
-    }
+    assert refused(follower) == {f"peer {B.public_key}": wanted.full("wg0", B.public_key, 1).reason}
     follower.start()
     follower.load()
-    assert quarantine(follower).keys() == {f"peer {B.public_key}"}
+    assert refused(follower).keys() == {f"peer {B.public_key}"}
     assert follower.host.steps == []
 
     follower.apply(ops.PeerDelete(public_key=A.public_key))
     follower.sink.audit()
-    assert quarantine(follower) == {}
+    assert refused(follower) == {}
     assert follower.host.devices["wg0"].peers.keys() == {B.public_key}
+
+
+def test_a_device_that_is_nearly_full_is_told_in_time(tmp_path, caplog):
+    """Once, and until there is room again or the interface is gone."""
+    follower = Follower(tmp_path, FakeHost(peers_max=20))
+    follower.load(WG0, *(builders.peer(number) for number in range(18)))
+    assert quarantine(follower) == {}
+
+    follower.apply(create(A))
+    since = follower.sink.quarantine()[0].since
+    follower.apply(create(B))
+
+    assert quarantine(follower) == {"capacity of wg0": "20 of at most 20 peers"}
+    assert follower.sink.quarantine()[0].since == since
+    assert caplog.text.count("nearly full") == 1
+    follower.apply(*(ops.PeerDelete(public_key=each.public_key) for each in (A, B)))
+    assert quarantine(follower) == {}
+
+
+def test_a_device_without_a_limit_is_never_nearly_full(tmp_path):
+    """As the kernel's."""
+    follower = Follower(tmp_path, FakeHost(peers_max=None))
+    follower.load(WG0, A, B)
+
+    assert quarantine(follower) == {}
 
 
 def test_a_device_that_does_not_answer_is_asked_once(follower):

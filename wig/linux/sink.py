@@ -12,19 +12,17 @@ next audit) and everything else goes on, so that no op can stop a gateway, now o
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from wig import errors, plan
-from wig.device import Endpoint
+from wig import errors
 from wig.egress import Egress
-from wig.linux import batch, drift, traffic
-from wig.linux.drift import Drift
-from wig.linux.quarantine import Quarantine, Quarantined, sentences, subject
+from wig.linux import batch, repairs, traffic
+from wig.linux.quarantine import Quarantined, sentences
 from wig.linux.record import Place, Records
+from wig.linux.repairs import Repairs
 from wig.linux.traffic import Traffic
 from wig.linux.wiping import Wiping
 from wig.log import Position, Record
@@ -32,7 +30,7 @@ from wig.model import Object, Peer
 from wig.samples import Batch
 from wig.snapshot import Header
 from wig.state import State
-from wig.steps import HostPort, PeerChange, Problem, RemoveInterface, SetPeers, Step
+from wig.steps import HostPort
 from wig.wanted import Wanted
 
 logger = logging.getLogger(__name__)
@@ -76,9 +74,8 @@ class HostSink:
         self._lock = threading.RLock()
         self._position: Position | None = None
         self._database: str | None = None
-        self._quarantine = Quarantine()
+        self._repairs = Repairs(host, self._wanted)
         self._audit_only = audit_only
-        self._drift = Drift()
         self._wiping = Wiping(host, self._lock, endpoint_age_s_max)
         self._last_audit: Audit | None = None
 
@@ -125,8 +122,8 @@ class HostSink:
             finally:
                 if self._position is not None:
                     self._position = replace(self._position, epoch=epoch)
-                    self._carry_out(changes)
-                    self._save_place(self._position)
+                    self._repairs.carry_out(changes)
+                    self._conclude(self._position)
 
     def load(self, header: Header, objects: Iterable[Object]) -> None:
         """Replace the state, then change on the host what differs, in place."""
@@ -134,8 +131,8 @@ class HostSink:
             self._state.load(header, objects)
             self._position, self._database = header.position, header.database
             self._wanted.reset()
-            self._reconcile()
-            self._save_place(header.position)
+            self._repairs.reconcile()
+            self._conclude(header.position)
 
     # What the caretaker and the operator see.
 
@@ -145,16 +142,17 @@ class HostSink:
             begin = time.monotonic()
             found: frozenset[str] = frozenset()
             if self._position is not None:
-                found = self._reconcile(repair=not self._audit_only)
+                found = self._repairs.reconcile(repair=not self._audit_only)
+                self._note_peers()
             if not self._audit_only:
-                self._drift.repaired(found)
+                self._repairs.drift.repaired(found)
             took_s = time.monotonic() - begin
-            self._last_audit = Audit(len(found), len(self._quarantine), took_s)
+            self._last_audit = Audit(len(found), len(self._repairs.quarantine), took_s)
             return self._last_audit
 
     def quarantine(self) -> tuple[Quarantined, ...]:
         """Return what is not on the host as it should be, why and since when. Never waits."""
-        return (*self._quarantine.report(), *self._drift.report())
+        return self._repairs.report()
 
     def problems(self) -> tuple[str, ...]:
         """Return the same for people, similar ones together. Never waits."""
@@ -163,7 +161,7 @@ class HostSink:
     @property
     def drift(self) -> Mapping[str, int]:
         """How many differences audits have found, by kind such as `peer` or `address`."""
-        return self._drift.counts
+        return self._repairs.drift.counts
 
     @property
     def last_audit(self) -> Audit | None:
@@ -221,17 +219,10 @@ class HostSink:
         """Bring back an interface whose device died: first the peers that are connected."""
         with self._lock:
             logger.warning("device died, starting it again", extra={"interface": name})
-            endpoints = self._host.revive(name)
-            only = self._wanted.host({name})
-            if self._position is None or name not in only.interfaces:
-                return
-            self._quarantine.reset(frozenset({name}))
-            observed = self._host.observe([name])
-            for step in plan.plan(only, observed._replace(made=frozenset())):
-                for part in _connected_first(step, endpoints):
-                    self._perform(part)
-                    if isinstance(part, SetPeers) and part.changes[0].endpoint is not None:
-                        self._wake(name, part.changes)
+            if self._position is None:
+                self._host.revive(name)  # what is remembered goes, until there is a state again
+            else:
+                self._repairs.revive(name)
 
     def wait_fds(self) -> tuple[int, ...]:
         """Return file descriptors that become readable when a device dies."""
@@ -246,99 +237,18 @@ class HostSink:
                     logger.error("not removed", extra={"subject": problem.subject})
             self._host.close()
 
-    # How the host is changed.
+    def _note_peers(self) -> None:
+        names = [interface.name for interface in self._state.interfaces()]
+        self._repairs.note_peers({name: self._state.peer_count(name) for name in names})
 
-    def _carry_out(self, changes: batch.Changes) -> None:
-        for name in changes.gone():
-            self._perform(RemoveInterface(name=name))
-            self._quarantine.drop(name)
-        if redo := changes.redo():
-            self._reconcile(redo)
-        for step in changes.steps(self._host.peers_max, self._quarantine.peers()):
-            self._perform(step)
-        self._set_aside(changes.problems)
-
-    def _reconcile(
-        self, only: frozenset[str] | None = None, *, repair: bool = True
-    ) -> frozenset[str]:
-        """Make the host, or these interfaces of it, as wanted; return what differed.
-
-        Without `repair` only what was in quarantine is tried again, and the rest reported.
-        """
-        wanted = self._wanted.host(only)
-        try:
-            observed = self._host.observe(wanted.interfaces)
-        except errors.Unusable as error:
-            self._set_aside([_problem("host", "", error)])
-            return frozenset()
-        if only is not None:
-            observed = observed._replace(made=frozenset())
-        wanted, too_many = plan.fitting(wanted, observed, self._host.peers_max)
-        known = self._quarantine.subjects()
-        self._quarantine.reset(only)
-        self._set_aside((*plan.conflicts(wanted, observed), *too_many))
-        steps: Sequence[Step] = plan.plan(wanted, observed)
-        left: Sequence[Step] = ()
-        if not repair:
-            steps, left = drift.split(steps, known)
-        found = [self._perform(step, known) for step in steps]
-        return frozenset().union(*found) if repair else self._drift.left(left)
-
-    def _perform(self, step: Step, known: frozenset[str] = frozenset()) -> frozenset[str]:
-        """Do it; return what differed before, without those `known` as a problem."""
-        name = getattr(step, "name", "")
-        if self._quarantine.blocks(step):
-            return frozenset()
-        try:
-            problems = self._host.perform(step)
-        except errors.Unusable as error:
-            self._set_aside([_problem(subject(step), name, error)])
-            return frozenset()
-        self._set_aside(problems)
-        done = drift.subjects(step).difference(problem.subject for problem in problems)
-        self._quarantine.clear(done)
-        return frozenset() if f"interface {name}" in known else done - known
-
-    def _set_aside(self, problems: Iterable[Problem]) -> None:
-        """Put them in quarantine, and tell the operator once; keys of peers are in the report."""
-        new = Counter(
-            (problem.subject.split(" ", maxsplit=1)[0], problem.interface, problem.reason)
-            for problem in self._quarantine.add(problems)
-        )
-        for (what, interface, reason), count in new.items():
-            fields = {"what": what, "count": count, "interface": interface, "reason": reason}
-            logger.warning("in quarantine", extra=fields)
-
-    def _save_place(self, position: Position) -> None:
+    def _conclude(self, position: Position) -> None:
+        self._note_peers()
         place = Place(database=self._database or "", position=position)
         try:
             self._records.save_place(place)
         except errors.Unusable as error:
-            self._set_aside([_problem("run directory", "", error)])
-
-    def _wake(self, name: str, changes: Sequence[PeerChange]) -> None:
-        try:
-            self._host.wake(name, [change.public_key for change in changes])
-        except errors.Unusable as error:
-            logger.warning("peers not greeted", extra={"reason": error.message})
-
-
-def _problem(about: str, interface: str, error: errors.Unusable) -> Problem:
-    return Problem(about, interface, error.message, error.hint or "")
+            self._repairs.set_aside([repairs.problem("run directory", "", error)])
 
 
 def _position(epoch: str, record: Record) -> Position:
     return Position(epoch=epoch, seq=record.seq, digest=record.digest.hex())
-
-
-def _connected_first(step: Step, endpoints: Mapping[str, Endpoint]) -> Iterable[Step]:
-    """Return the step, split so that connected peers come first, with their endpoints."""
-    if not isinstance(step, SetPeers):
-        return (step,)
-    back = [
-        replace(change, endpoint=endpoints[change.public_key])
-        for change in step.changes
-        if change.public_key in endpoints
-    ]
-    rest = [change for change in step.changes if change.public_key not in endpoints]
-    return [replace(step, changes=tuple(part)) for part in (back, rest) if part]
