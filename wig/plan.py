@@ -59,6 +59,13 @@ _ACCEPT_RA_SUFFIX = "/accept_ra"
 _ACCEPT_RA_HOST = "1"  # accept router advertisements unless forwarding, Linux ip-sysctl
 _ACCEPT_RA_ALWAYS = "2"
 
+_FOREIGN = {
+    "": "the host has a {} interface of this name, which is not a WireGuard device",
+    # Of the other backend, or at least not of this gateway's.
+    "wireguard": "the kernel has a {} interface of this name; this gateway's are in userspace",
+    "tun": "the host has a {} interface of this name, which this gateway cannot reach",
+}
+
 
 def plan(wanted: HostConfig, observed: Host) -> tuple[Step, ...]:
     """Return what turns the observed host into the wanted one, in this order.
@@ -97,8 +104,9 @@ def fitting(
 
 def _foreign(observed: Observed) -> str | None:
     if observed.link is not None and observed.device is None:
-        kind = observed.link.kind or "network"
-        return f"the host has a {kind} interface of this name, which is not a WireGuard device"
+        return _FOREIGN.get(observed.link.kind, _FOREIGN[""]).format(
+            observed.link.kind or "network"
+        )
     if observed.link is None and observed.device is not None:
         return "a WireGuard device of this name is in another network namespace of this host"
     return None

@@ -240,6 +240,16 @@ def test_a_parameter_that_the_kernel_lacks_needs_nothing():
             id="no kind",
         ),
         pytest.param(
+            Observed(Link("wireguard", 1500, True, frozenset(), frozenset()), None),
+            "the kernel has a wireguard interface of this name; this gateway's are in userspace",
+            id="the kernel's",
+        ),
+        pytest.param(
+            Observed(Link("tun", 1500, True, frozenset(), frozenset()), None),
+            "the host has a tun interface of this name, which this gateway cannot reach",
+            id="userspace's",
+        ),
+        pytest.param(
             Observed(None, Device(None, 0, 0, {})),
             "a WireGuard device of this name is in another network namespace of this host",
             id="elsewhere",

@@ -10,20 +10,17 @@ from pathlib import Path
 
 from wig import errors, idle
 from wig.egress import Egress
-from wig.linux import nft, record, userspace
+from wig.linux import choice, nft, record, userspace
 from wig.linux.backend import Backend
 from wig.linux.caretaker import Caretaker
 from wig.linux.host import LinuxHost
 from wig.linux.record import Lock, Records
 from wig.linux.sink import HostSink
-from wig.linux.userspace import Userspace
 from wig.state import State
 
 AUDIT_INTERVAL_S = 30.0
 ENDPOINT_AGE_S_MAX = 900.0  # five times as long as a session lives
 _CAP_NET_ADMIN = 12  # Linux, include/uapi/linux/capability.h
-
-BACKENDS = ("auto", "kernel", "userspace")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +30,7 @@ class Options:
     name: str = "gateway"
     """Of the node; names its files in the run directory."""
     wireguard: str = "auto"
-    """One of `BACKENDS`."""
+    """One of `choice.BACKENDS`."""
     firewall: bool = True
     """False: the operator brings the rules, masquerading and forwarding included."""
     isolated: bool = True
@@ -94,22 +91,8 @@ def check(options: Options) -> Backend:
     _require_rights()
     if options.firewall:
         nft.require()
-    return _backend(options)
-
-
-def _backend(options: Options) -> Backend:
-    if options.wireguard not in BACKENDS:
-        raise errors.Invalid(
-            f"wireguard: {errors.quoted(options.wireguard)} is not one of {', '.join(BACKENDS)}",
-            field="wireguard",
-        )
-    if options.wireguard == "kernel":
-        raise errors.Unusable(
-            "wireguard: the kernel backend is not in this version",
-            field="wireguard",
-            hint="use --wireguard userspace, which needs Debian's package wireguard-go",
-        )
-    return Userspace(options.socket_directory)
+    left = record.made(options.run_directory, options.name).interfaces
+    return choice.choose(options.wireguard, left, options.socket_directory)
 
 
 def _require_rights() -> None:

@@ -25,9 +25,12 @@ WG_CMD_GET_DEVICE, WG_CMD_SET_DEVICE = 0, 1
 
 WGDEVICE_A_IFNAME = 2
 WGDEVICE_A_PRIVATE_KEY = 3
+WGDEVICE_A_FLAGS = 5
 WGDEVICE_A_LISTEN_PORT = 6
 WGDEVICE_A_FWMARK = 7
 WGDEVICE_A_PEERS = 8
+
+WGDEVICE_F_REPLACE_PEERS = 1
 
 WGPEER_A_PUBLIC_KEY = 1
 WGPEER_A_PRESHARED_KEY = 2
@@ -46,8 +49,10 @@ WGALLOWEDIP_A_FAMILY = 1
 WGALLOWEDIP_A_IPADDR = 2
 WGALLOWEDIP_A_CIDR_MASK = 3
 
-ATTRIBUTE_BYTES_MAX = 0xFFFF
-"""Of `WGDEVICE_A_PEERS`: the length of an attribute is a u16, and includes its header."""
+PEERS_BYTES_MAX = 1 << 15
+"""Of `WGDEVICE_A_PEERS`. The kernel would take 65,535, as the length of an attribute is a u16; but
+larger ones are no faster, and each keeps the lock of all network configuration while it is carried
+out. A message of this size fits into any host's default buffer."""
 NO_KEY = bytes(keys.KEY_BYTES)
 _WAKE_KEEPALIVE_S = 25  # any but 0
 
@@ -90,11 +95,17 @@ def set_device(family: int, step: SetDevice) -> bytes:
     return _set(family, parts)
 
 
+def remove_peers(family: int, name: str) -> bytes:
+    """Return the request that removes all peers; it wants an acknowledgement."""
+    flags = _U32.pack(8, WGDEVICE_A_FLAGS, WGDEVICE_F_REPLACE_PEERS)
+    return _set(family, [_interface(name), flags])
+
+
 def set_peers(
     family: int,
     name: str,
     changes: Iterable[PeerChange],
-    bytes_max: int = ATTRIBUTE_BYTES_MAX,
+    bytes_max: int = PEERS_BYTES_MAX,
 ) -> Iterator[bytes]:
     """Yield the requests that make the changes, in their order; each wants an acknowledgement.
 
@@ -116,7 +127,7 @@ def wake(family: int, name: str, public_keys: Iterable[str]) -> Iterator[bytes]:
         for key in public_keys
         for interval in (_WAKE_KEEPALIVE_S, 0)
     )
-    return _set_peers(family, name, pieces, ATTRIBUTE_BYTES_MAX)
+    return _set_peers(family, name, pieces, PEERS_BYTES_MAX)
 
 
 def _set_peers(family: int, name: str, pieces: Iterable[bytes], bytes_max: int) -> Iterator[bytes]:

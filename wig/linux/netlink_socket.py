@@ -17,9 +17,6 @@ from wig.linux.refusal import Refused
 TIMEOUT_S = 5.0  # the kernel answers at once
 _NETLINK_GENERIC = 16  # Linux, include/uapi/linux/netlink.h
 _SOL_NETLINK, _NETLINK_CAP_ACK = 270, 10  # include/linux/socket.h, include/uapi/linux/netlink.h
-_SO_SNDBUFFORCE = 32  # include/uapi/asm-generic/socket.h
-_SEND_BYTES = 4 * netlink.ATTRIBUTE_BYTES_MAX
-"""Of buffer: a message must fit, whatever the host's default is."""
 _RECEIVE_BYTES = 1 << 16  # the kernel sends no more at once: net/netlink/af_netlink.c
 
 
@@ -34,7 +31,6 @@ class Connection:
         try:
             self._socket.settimeout(TIMEOUT_S)
             self._socket.setsockopt(_SOL_NETLINK, _NETLINK_CAP_ACK, 1)  # keys are not sent back
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SEND_BYTES)
             self._socket.bind((0, 0))
             self.family = self._family()
         except BaseException:

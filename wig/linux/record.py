@@ -50,7 +50,7 @@ class Records:
         """Make the directory, for root's eyes only."""
         _make(directory)
         self._place = directory / f"{name}.position"
-        self._made = directory / f"{name}.host"
+        self._made = _made_path(directory, name)
 
     def place(self) -> Place | None:
         """Return where the devices are; None: unknown, as after a reboot."""
@@ -100,6 +100,15 @@ class Lock:
     def release(self) -> None:
         """Let the next one in. The file stays: removing it would let in two."""
         os.close(self._fd)
+
+
+def made(directory: Path, name: str) -> Made:
+    """Return what an earlier gateway of this name made, without making the directory."""
+    return _read(_made_path(directory, name), _decode_made) or Made()
+
+
+def _made_path(directory: Path, name: str) -> Path:
+    return directory / f"{name}.host"
 
 
 def _make(directory: Path) -> None:

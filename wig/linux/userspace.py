@@ -281,6 +281,11 @@ class Userspace:
         return self._directory / f"{name}.sock"
 
 
+def runs(name: str) -> bool:
+    """Say whether a userspace WireGuard of this host has an interface of this name."""
+    return bool(_pids(name))
+
+
 def _silent(name: str) -> errors.Unusable:
     return errors.Unusable(f"{PROGRAM} does not answer for {name!r}")
 
