@@ -25,7 +25,7 @@ import msgspec
 
 from bridge import jetstream, subjects, supervisor, wire
 from bridge.connection import Connection, Disconnected, NoResponders
-from bridge.readings import Readings
+from bridge.readings import BREATH_S, Readings
 from bridge.worker import Worker
 from wig import codec, errors, stats
 from wig.device import Endpoint
@@ -200,7 +200,10 @@ class Statistics:
         whole = changes.report(
             self._bus.options.identity, self._boot, self._numbered + 1, math.ceil(self._interval_s)
         )
-        found = [_Message(part.n, stats.encode(part), changes.at) for part in stats.split(whole)]
+        found = []
+        for part in stats.split(whole):
+            found.append(_Message(part.n, stats.encode(part), changes.at))
+            time.sleep(BREATH_S)
         self._numbered += len(found)
         return found
 

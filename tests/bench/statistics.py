@@ -1,0 +1,133 @@
+"""Reading, reporting and scraping 100,000 active peers, and whether the event loop notices."""
+
+import asyncio
+import gc
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import uvloop
+
+from bridge import metrics_peers, subjects
+from bridge.geoip import GeoIP
+from bridge.jetstream import JetStream
+from bridge.readings import Readings
+from bridge.statistics import Statistics
+from tests import buses
+from tests.bench.figures import Figure, quantile, rss_mb
+from tests.eventually import eventually, eventually_sync
+from tests.lab import places
+from wig.linux import samples
+from wig.samples import Batch
+
+PEERS = 100_000
+TURNS = 3
+PROBE_S = 0.001
+
+
+class Loop:
+    """Whether the event loop can be felt to stop."""
+
+    def __init__(self) -> None:
+        self.pauses_s: list[float] = []
+
+    async def watch(self) -> None:
+        while True:
+            begin = time.perf_counter()
+            await asyncio.sleep(PROBE_S)
+            self.pauses_s.append(time.perf_counter() - begin - PROBE_S)
+
+    def __str__(self) -> str:
+        longest, p99 = max(self.pauses_s) * 1000, quantile(self.pauses_s, 0.99) * 1000
+        return f"longest pause {longest:.1f} ms, p99 {p99:.1f} ms"
+
+
+async def watched(work: Callable[[], Awaitable[None]]) -> tuple[float, Loop]:
+    """Do some work; return how long it took, and how the loop was meanwhile."""
+    loop = Loop()
+    watch = asyncio.create_task(loop.watch())
+    begin = time.perf_counter()
+    await work()
+    took_s = time.perf_counter() - begin
+    await buses.cancel(watch)
+    return took_s, loop
+
+
+@contextmanager
+def device(directory: Path) -> Iterator[Path]:
+    path = directory / "wg0.sock"
+    program = (sys.executable, "-m", "tests.bench.device", str(path), str(PEERS))
+    with subprocess.Popen(program) as process:
+        try:
+            eventually_sync(path.exists, "the device", 60)
+            yield path
+        finally:
+            process.kill()
+
+
+@asynccontextmanager
+async def gateway(directory: Path, path: Path) -> AsyncIterator[tuple[Statistics, Readings]]:
+    """Run what a gateway has for its statistics, beside a real bus and its stream."""
+    country = places.write_countries(directory / "c.mmdb", {"198.0.0.0/9": "SE"})
+    asn = places.write_networks(directory / "a.mmdb", {"198.0.0.0/9": (64500, "Example AB")})
+    async with buses.nats(directory) as server, buses.connected(server, "gw1") as bus:
+        await JetStream(bus).call(
+            f"STREAM.CREATE.{subjects.STATS_STREAM}",
+            {"name": subjects.STATS_STREAM, "subjects": [subjects.stats("*")]},
+        )
+        readings = Readings(lambda: (Batch("wg0", peers) for peers in samples.read(path)))
+        it = Statistics(bus, readings, places=GeoIP(country, asn))
+        sending = asyncio.create_task(it.send())
+        yield it, readings
+        await buses.cancel(sending)
+        it.close()
+        readings.close()
+
+
+async def measure(directory: Path, path: Path) -> list[Figure]:
+    async def nothing() -> None:
+        await asyncio.sleep(1)
+
+    idle = (await watched(nothing))[1]
+    floor = f"an idle loop: {idle}"
+    before_mb = rss_mb(os.getpid())
+    async with gateway(directory, path) as (it, readings):
+
+        async def read() -> None:
+            await readings.current(0)
+
+        async def report() -> None:
+            sent = it.sent
+            await it.look()
+            await eventually(lambda: it.sent > sent and not it.waiting, "all to be taken", 60)
+
+        async def scrape() -> None:
+            await readings.current(0)
+            for _ in metrics_peers.pieces(readings.last, (), "on"):
+                await asyncio.sleep(0)
+
+        def figure(work: str, took_s: float, loop: Loop, more: str = "") -> Figure:
+            return Figure(
+                work=f"{PEERS:,} peers {work}", value=f"{took_s:.2f} s{more}, {loop}",
+                target="no pause over 50 ms", floor=floor,
+            )  # fmt: skip
+
+        found = [figure("read in bulk", *await watched(read))]
+        first = await watched(report)
+        found.append(figure("reported, all of them looked up", *first))
+        later = [await watched(report) for _ in range(TURNS)]
+        worst = max(later, key=lambda one: max(one[1].pauses_s))
+        memory = f" ({rss_mb(os.getpid()) - before_mb:.0f} MB)"
+        found.append(figure("reported again", *worst, memory))
+        found.append(figure("scraped", *await watched(scrape)))
+    return found
+
+
+def figures(directory: Path) -> list[Figure]:
+    gc.freeze()  # as the program does
+    with device(directory) as path, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(measure(directory, path))
