@@ -28,7 +28,7 @@ check: $(BIN)/.installed  ## format, lint, types, layers, unit and property test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest tests/unit tests/property tests/contract tests/golden -q --cov=wig --cov-report=
+	$(BIN)/pytest tests/unit tests/property tests/contract tests/golden -q -n auto --dist worksteal --cov=wig --cov-report=
 	$(BIN)/coverage report --include='wig/*.py' --fail-under=100  # the core: every branch
 
 test: install  ## every test that this machine can run
