@@ -1,13 +1,11 @@
-"""What every `steps.HostPort` must do: the fake that tests use, and a real Linux host."""
-
-from contextlib import contextmanager
+"""What every `steps.HostPort` must do: the fake that tests use, and real Linux hosts."""
 
 import pytest
 from msgspec.structs import replace
 
 from tests import builders, hosts
 from tests.eventually import eventually_sync
-from tests.lab import Internet, need
+from tests.lab import Internet, need, need_kernel
 from tests.lab.remote_host import RemoteHost
 from wig import plan
 from wig.device import Endpoint, PeerConfig
@@ -35,23 +33,28 @@ PSK = PresharedKey(builders.key("psk"))
 KEY = builders.private_key("wg0")
 
 
-@contextmanager
-def fake():
-    yield hosts.FakeHost()
+@pytest.fixture(scope="module")
+def kernel_host():
+    """A host with the kernel's WireGuard, for one test after the other: a guest is slow."""
+    need_kernel()
+    with Internet() as net, RemoteHost(net.host("host"), "kernel") as subject:
+        yield subject
 
 
-@contextmanager
-def linux():
-    need()
-    with Internet() as net, RemoteHost(net.host("host")) as host:
-        yield host
-
-
-@pytest.fixture(params=[fake, linux])
+@pytest.fixture(params=["fake", "userspace", "kernel"])
 def host(request):
     """Each implementation, with nothing on it."""
-    with request.param() as subject:
-        yield subject
+    match request.param:
+        case "fake":
+            yield hosts.FakeHost()
+        case "userspace":
+            need()
+            with Internet() as net, RemoteHost(net.host("host"), "userspace") as subject:
+                yield subject
+        case "kernel":
+            subject = request.getfixturevalue("kernel_host")
+            yield subject
+            assert subject.undo() == ()
 
 
 @pytest.fixture

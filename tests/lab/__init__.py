@@ -10,9 +10,19 @@ afterwards, also when the tests fail or are killed.
 
 from tests.lab.host import Host, Spawned
 from tests.lab.internet import Internet, Network
-from tests.lab.need import need
+from tests.lab.need import need, need_kernel
 from tests.lab.ping import PingStream
 from tests.lab.web import WebServer
 from tests.lab.wg_quick import WgQuick
 
-__all__ = ["Host", "Internet", "Network", "PingStream", "Spawned", "WebServer", "WgQuick", "need"]
+__all__ = [
+    "Host",
+    "Internet",
+    "Network",
+    "PingStream",
+    "Spawned",
+    "WebServer",
+    "WgQuick",
+    "need",
+    "need_kernel",
+]

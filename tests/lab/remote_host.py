@@ -17,10 +17,11 @@ from wig.steps import Problem, Step
 class RemoteHost:
     """A `wig.linux.host.LinuxHost` in a process on a host."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, wireguard: str) -> None:
         self.host = host
+        self._wireguard = wireguard
         self._program = host.spawn(
-            *(sys.executable, "-m", "tests.lab.run_host"),
+            *(sys.executable, "-m", "tests.lab.run_host", wireguard),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -76,7 +77,10 @@ class RemoteHost:
         self._call("close")
 
     def die(self, name: str) -> None:
-        """Kill the process behind a device."""
+        """Lose a device: kill the process behind it, or delete its link."""
+        if self._wireguard == "kernel":
+            self.host.run("ip", "link", "del", name)
+            return
         found = self.host.out("pgrep", "-f", f"wireguard-go.* {name}$").split()
         self.host.run("kill", "-9", *found)
 

@@ -5,14 +5,14 @@ import sys
 from collections.abc import Iterator
 
 from wig import errors
-from wig.linux import record
+from wig.linux import choice, record, userspace
 from wig.linux.host import LinuxHost
-from wig.linux.userspace import Userspace
 
 
 def main() -> None:
     """Answer until the input ends."""
-    host = LinuxHost(Userspace(), record.Records(record.DIRECTORY, "test"))
+    backend = choice.choose(sys.argv[1], (), userspace.SOCKET_DIRECTORY)
+    host = LinuxHost(backend, record.Records(record.DIRECTORY, "test"))
     while True:
         try:
             name, arguments = pickle.load(sys.stdin.buffer)

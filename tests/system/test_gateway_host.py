@@ -10,7 +10,7 @@ from tests.eventually import eventually_sync
 from tests.lab import clients
 from tests.lab.gateway import DrivenGateway
 from wig import errors
-from wig.linux import kernel
+from wig.linux import netlink_socket
 
 
 def footprint(host):
@@ -263,7 +263,9 @@ def test_the_firewall_can_be_left_to_others(net):
             {"wireguard": "kernel"},
             "the kernel has no WireGuard",
             id="kernel",
-            marks=pytest.mark.skipif(kernel.available(), reason="this kernel has WireGuard"),
+            marks=pytest.mark.skipif(
+                netlink_socket.available(), reason="this kernel has WireGuard"
+            ),
         ),
         pytest.param({"wireguard": "magic"}, "'magic' is not one of auto", id="unknown"),
     ],

@@ -34,15 +34,6 @@ _ABSENT = frozenset({errno.ENODEV, errno.EOPNOTSUPP})  # no link, or one that is
 _NOT_UNDERSTOOD = (ValueError, LookupError, struct.error)
 
 
-def available() -> bool:
-    """Say whether the kernel has WireGuard; it loads the module when it is asked."""
-    try:
-        with Connection():
-            return True
-    except errors.Unusable:
-        return False
-
-
 class Kernel:
     """WireGuard devices of the kernel (a `backend.Backend`)."""
 

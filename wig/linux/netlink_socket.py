@@ -20,6 +20,15 @@ _SOL_NETLINK, _NETLINK_CAP_ACK = 270, 10  # include/linux/socket.h, include/uapi
 _RECEIVE_BYTES = 1 << 16  # the kernel sends no more at once: net/netlink/af_netlink.c
 
 
+def available() -> bool:
+    """Say whether this kernel has WireGuard; it loads the module when it is asked."""
+    try:
+        Connection().close()
+    except errors.Unusable:
+        return False
+    return True
+
+
 class Connection:
     """For one request or one dump at a time; `close` it."""
 

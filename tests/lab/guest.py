@@ -1,0 +1,106 @@
+"""A guest: this machine's files under Debian's kernel, which has WireGuard, in emulation.
+
+Everything that a guest writes stays in its memory, but for `FOLDER`, which it shares with the
+host. Software emulation is some twenty times slower than the machine: timings inside are for
+ratios only.
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.lab import guest_kernel
+from tests.lab.guest_kernel import GuestKernel
+
+QEMU = "qemu-system-x86_64"
+FOLDER = Path("/mnt/guest")
+"""Where a guest finds the shared folder."""
+MEMORY_MIB = 2048
+# Namespaces and links with many peers end at once when the kernel hurries all processors on.
+_KERNEL_COMMAND = "console=ttyS0 panic=-1 quiet mitigations=off rcupdate.rcu_expedited=1"
+
+_BEGIN = """\
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+export PYTHONDONTWRITEBYTECODE=1
+mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /tmp
+mkdir -p /dev/pts /dev/shm /lib/modules
+mount -t devpts devpts /dev/pts
+mount -t tmpfs tmpfs /dev/shm
+ln -s {modules} /lib/modules/
+ip link set lo up
+cd {project}
+sh -c '. {folder}/commands' > {folder}/output 2>&1
+echo $? > {folder}/status
+sync
+echo o > /proc/sysrq-trigger
+while :; do :; done
+"""
+
+
+def need() -> GuestKernel:
+    """Skip the test, with the reason, unless a guest can be booted here."""
+    if shutil.which(QEMU) is None:
+        pytest.skip(f"a guest needs {QEMU} (Debian's package qemu-system-x86)")
+    try:
+        return guest_kernel.get()
+    except guest_kernel.Missing as reason:
+        pytest.skip(str(reason))
+
+
+def run(kernel: GuestKernel, folder: Path, commands: str, timeout_s: float) -> str:
+    """Boot a guest, run shell commands in the project's directory, and return what they printed.
+
+    `folder` is shared, as `FOLDER`. Fails if the commands do, or take too long.
+    """
+    (folder / "commands").write_text(commands)
+    begin = _BEGIN.format(modules=kernel.modules, project=Path.cwd(), folder=FOLDER)
+    (folder / "begin").write_text(begin)
+    console = folder / "console"
+    with console.open("wb") as output:
+        guest = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", QEMU, *_machine(kernel, folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            guest.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"the guest did not end within {timeout_s} s:\n{_said(folder)}")
+        finally:
+            guest.kill()
+            guest.wait()
+    status = folder / "status"
+    if not status.exists() or status.read_text() != "0\n":
+        pytest.fail(f"the guest's commands failed:\n{_said(folder)}")
+    return (folder / "output").read_text()
+
+
+def python() -> str:
+    """Return this Python, as the guest finds it."""
+    return sys.executable
+
+
+def _machine(kernel: GuestKernel, folder: Path) -> list[str]:
+    share = "local,security_model=none"
+    return [
+        *("-accel", "tcg,thread=multi", "-smp", "2", "-m", str(MEMORY_MIB)),
+        *("-nographic", "-no-reboot", "-nic", "none"),
+        *("-kernel", str(kernel.image), "-initrd", str(kernel.initramfs)),
+        *("-append", _KERNEL_COMMAND),
+        *("-virtfs", f"{share},path=/,mount_tag=hostroot,readonly=on,multidevs=remap"),
+        *("-virtfs", f"{share},path={folder},mount_tag=guest"),
+    ]
+
+
+def _said(folder: Path) -> str:
+    """Return the end of what the guest printed."""
+    names = ("console", "output")
+    texts = [
+        (folder / name).read_text(errors="replace") for name in names if (folder / name).exists()
+    ]
+    return "\n".join(text[-3000:] for text in texts)
