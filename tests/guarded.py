@@ -25,6 +25,7 @@ from bridge.natsconfig import Hub, JetStream, Leaf, Listener, Tls
 from bridge.options import Options
 from bridge.primary import Primary
 from bridge.source import Me
+from bridge.telemetry import Telemetry
 from bridge.worker import Worker
 from tests import buses, replicas
 from tests.eventually import eventually
@@ -219,7 +220,7 @@ class Guarded:
             wanted = auth.AuthOptions(
                 keys=self.keys, certificates=access.parse_certificates(certificates)
             )
-            services = await auth.services(stack, wanted, options, it.node, wait_s=5)
+            services = await auth.services(stack, wanted, options, it.node, Telemetry(), wait_s=5)
             parts = await stack.enter_async_context(AsyncExitStack())
             await parts.enter_async_context(
                 replicas.running(bus=bus.run, **services, **it.services())

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from bridge import auth, connection
 from bridge.follower_datastore import FollowerDatastore
+from bridge.telemetry import Telemetry
 from tests.buses import create_interface, create_peer
 from tests.eventually import eventually
 from tests.guarded import Authority, context, gateway, guarded, leafs, told
@@ -239,7 +240,7 @@ async def following(hub):
         it = FollowerDatastore(store, bus, node="second", upstream="hub", domain="hub")
         stack.callback(it.close)
         wanted = auth.AuthOptions(keys=hub.keys)
-        logins = await auth.services(stack, wanted, options, it.node, wait_s=5)
+        logins = await auth.services(stack, wanted, options, it.node, Telemetry(), wait_s=5)
         await stack.enter_async_context(running(**logins, **it.services()))
         yield it
 
