@@ -32,6 +32,7 @@ from bridge.options import Options
 from bridge.primary import INSTANCE_BYTES
 from bridge.readings import Readings
 from bridge.source import Me
+from bridge.statistics import INTERVAL_S, Places, Statistics
 from bridge.supervisor import Service
 from bridge.telemetry import Telemetry, nothing
 from bridge.worker import Worker
@@ -41,7 +42,7 @@ from wig.model import Peer
 from wig.ports import Sink
 from wig.samples import Batch
 
-SCRAPE_AGE_S_MAX = 5.0  # of what a scrape says of the peers: Prometheus asks every 15 s or so
+SCRAPE_AGE_S_MAX = 2.0  # of what a scrape says of the peers: Prometheus asks every 15 s or so
 
 
 class GatewaySink(Sink, Care, Watched, Protocol):
@@ -87,6 +88,10 @@ class GatewayOptions:
     """Where its metrics are; None: nowhere."""
     per_peer: str = "on"
     """One of `metrics_peers.PER_PEER`."""
+    report_interval_s: float = INTERVAL_S
+    """How often it reports what its peers did, at most an hour; 0: never."""
+    places: Places | None = None
+    """Who knows where its clients are; None: nobody."""
 
 
 async def run_gateway(
@@ -120,6 +125,10 @@ async def gateway(
     worker = stack.enter_context(closing(Worker("gateway")))
     readings = stack.enter_context(closing(Readings(sink.samples)))
     bus = await stack.enter_async_context(connection.opened(options.bus, wait_s=BUS_S_MAX))
+    statistics = Statistics(
+        bus, readings, interval_s=options.report_interval_s, places=options.places
+    )
+    stack.callback(statistics.close)
     watch = Watch(
         sink, worker, readings, options.mark,
         lambda: follower.reporter.changed(),  # noqa: PLW0108  # there is no follower yet
@@ -137,7 +146,7 @@ async def gateway(
             database=sink.database,
             floor=sink.device_position,
             state_digest=sink.state_digest,
-            problems=lambda: watch.problems,
+            problems=lambda: (*watch.problems, *statistics.problems()),
             draining=lambda: watch.draining.on,
             connected=watch.connected,
             told=watch.draining.told,
@@ -156,6 +165,7 @@ async def gateway(
         "gateway": follower.run,
         "gateway device": watch.look,
         "gateway clients": watch.count,
+        **statistics.services(),
     }
 
 

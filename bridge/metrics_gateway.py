@@ -6,6 +6,7 @@ from typing import Protocol
 from bridge.gateway_watch import Watch
 from bridge.metrics import COUNTER, GAUGE, Family, Measured
 from bridge.readings import Reading
+from bridge.statistics import Statistics
 
 INTERFACE = ("interface",)
 
@@ -41,8 +42,25 @@ ENDPOINT_AGE = Family(
 WIPED = Family(
     "wig_endpoints_wiped_total", COUNTER, "Addresses of idle clients that the device forgot."
 )
+REPORTS_WAITING = Family(
+    "wig_statistics_waiting_reports", GAUGE, "Reports of statistics that no stream has taken yet."
+)
+SAMPLES_WAITING = Family(
+    "wig_statistics_waiting_samples", GAUGE, "Samples of peers in reports that wait."
+)
+REPORTS_SENT = Family(
+    "wig_statistics_sent_reports_total", COUNTER, "Reports of statistics that the stream has taken."
+)
+REPORTS_MERGED = Family(
+    "wig_statistics_merged_reports_total", COUNTER,
+    "Reports that became part of a later one, for want of room: their counters are not lost.",
+)  # fmt: skip
+REPORT_FAILURES = Family(
+    "wig_statistics_failures_total", COUNTER, "Attempts to send a report that failed."
+)
 FAMILIES = (
     PEERS, CONNECTED, RECEIVED, SENT, DRAINING, QUARANTINE, DRIFT, AUDIT, READ, ENDPOINT_AGE, WIPED,
+    REPORTS_WAITING, SAMPLES_WAITING, REPORTS_SENT, REPORTS_MERGED, REPORT_FAILURES,
 )  # fmt: skip
 
 
@@ -113,3 +131,12 @@ def _interfaces(reading: Reading, traffic: Mapping[str, Traffic]) -> Iterator[Me
         if (counted := traffic.get(name)) is not None:
             yield RECEIVED.of(counted.received_bytes, name)
             yield SENT.of(counted.sent_bytes, name)
+
+
+def reports(it: Statistics) -> Iterator[Measured]:
+    """Yield the values of a gateway's reports of statistics."""
+    yield REPORTS_WAITING.of(it.waiting)
+    yield SAMPLES_WAITING.of(it.waiting_samples)
+    yield REPORTS_SENT.of(it.sent)
+    yield REPORTS_MERGED.of(it.merged)
+    yield REPORT_FAILURES.of(it.failures)
