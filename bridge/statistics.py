@@ -85,7 +85,7 @@ class Statistics:
         places: Places | None = None,
         backlog: Backlog | None = None,
     ) -> None:
-        """Report every `interval_s` seconds; without `places`, not where clients are."""
+        """Report every `interval_s` seconds, 0: never; without `places`, not where clients are."""
         self._bus = bus
         self._readings = readings
         self._interval_s = interval_s
@@ -145,6 +145,12 @@ class Statistics:
         return self.error.message if self.error is not None else "there are many"
 
     # Services.
+
+    def services(self) -> dict[str, supervisor.Service]:
+        """Return `read` and `send`; with an interval of 0 nothing."""
+        if not self._interval_s:
+            return {}
+        return {"gateway statistics": self.read, "gateway reports": self.send}
 
     async def read(self) -> Never:
         """Read the devices now, and then every interval."""

@@ -83,6 +83,8 @@ class Local:
     retention: Policy
     metrics: Address | None
     per_peer: str
+    statistics: dict[str, Any]
+    """Options of the gateway, as `GatewayOptions` has them."""
     as_json: bool
 
     @property
@@ -153,6 +155,7 @@ async def _gateway(
             down_on_exit=options.down_on_exit,
             mark=DrainMark(gateway_options.run_directory, GATEWAY),
             per_peer=options.per_peer,
+            **options.statistics,
         ),
         lambda: linux.Gateway(gateway_options),
         telemetry,

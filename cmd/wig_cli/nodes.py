@@ -132,6 +132,7 @@ def add_gateway(parser: argparse.ArgumentParser) -> None:
         help="report what somebody else changed on this host, and leave it",
     )  # fmt: skip
     settings.add(parser, "audit_interval", "endpoint_max_age")
+    settings.add(parser, "report_interval", "geoip_country", "geoip_asn")
     parser.add_argument(
         "--down-on-exit", action="store_true", help="remove the interfaces when stopped"
     )
@@ -157,6 +158,17 @@ def gateway_options(options: argparse.Namespace, name: str) -> Any:
         run_directory=Path(options.run_dir),
         **{option: value for option, value in given.items() if value is not None},
     )
+
+
+def statistics(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of the gateway's statistics (`bridge.gateway_node.GatewayOptions`)."""
+    given: dict[str, Any] = {}
+    if options.report_interval is not None:
+        given["report_interval_s"] = options.report_interval
+    files = [path and Path(path) for path in (options.geoip_country, options.geoip_asn)]
+    if any(files):
+        given["places"] = import_module("bridge.geoip").GeoIP(*files)
+    return given
 
 
 def metrics_address(options: argparse.Namespace, default: str) -> Any:
@@ -243,6 +255,7 @@ def run_gateway(options: argparse.Namespace) -> int:
                 mark=import_module("wig.linux.mark").DrainMark(Path(options.run_dir), name),
                 metrics=metrics_address(options, METRICS_ADDR),
                 per_peer=options.metrics_per_peer,
+                **statistics(options),
             ),
             lambda: host.Gateway(host_options),
         )

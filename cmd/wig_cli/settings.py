@@ -79,6 +79,13 @@ def _interval_or_none(text: str) -> float:
     return 0.0 if text == "0" else _interval(text)
 
 
+def _report_interval(text: str) -> float:
+    interval_s = _interval_or_none(text)
+    if interval_s > _UNIT_S["h"]:
+        raise ValueError(text)
+    return interval_s
+
+
 def _count(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -124,6 +131,7 @@ RULES: dict[Callable[[str], Any], str] = {
     _age: "is not an age: a number with h, d or w, as in 120d",
     _interval: "is not a time: a number with s, m or h, as in 30s",
     _interval_or_none: "is not a time: a number with s, m or h, as in 15m, or 0",
+    _report_interval: "is not a time of at most 1h: a number with s, m or h, as in 30s, or 0",
     _count: "is not a whole number above 0",
     _switch: "is neither true nor false",
     _endpoint: "is not a host name or address, with or without a port",
@@ -189,6 +197,14 @@ SETTINGS: dict[str, Setting] = {
         many=True,
         separator=None,
     ),
+    "report_interval": Setting(
+        "how often statistics of peers are reported, 0: never; else 30s",
+        None,
+        "TIME",
+        _report_interval,
+    ),
+    "geoip_country": Setting("countries of clients, a GeoLite2 Country file", None, "FILE"),
+    "geoip_asn": Setting("networks of clients, a GeoLite2 ASN file", None, "FILE"),
     "node": Setting(
         "the node to ask instead of the primary; a follower answers reads", None, "NAME"
     ),

@@ -81,6 +81,7 @@ def run_up(options: argparse.Namespace) -> int:
                 retention=nodes.retention(options),
                 metrics=nodes.metrics_address(options, nodes.METRICS_ADDR),
                 per_peer=options.metrics_per_peer,
+                statistics=nodes.statistics(options),
                 as_json=options.output == "json",
             )
         )
