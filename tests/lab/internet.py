@@ -49,6 +49,11 @@ class Network:
         """Return the addresses of the member with this number, from networks for tests."""
         return f"198.18.{self._number}.{member}", f"2001:db8:{self._number}::{member}"
 
+    @property
+    def prefixes(self) -> tuple[str, str]:
+        """Return the IPv4 and the IPv6 range of all members."""
+        return f"198.18.{self._number}.0/24", f"2001:db8:{self._number}::/64"
+
     def cut(self, host: Host) -> None:
         """Pull the plug of a host."""
         self.switch.run("ip", "link", "set", self._port(host), "down")

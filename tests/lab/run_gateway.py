@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any
 
-from wig import codec, errors, snapshot
+from wig import codec, egress, errors, snapshot
 from wig.linux.gateway import Gateway, Options
 from wig.log import Record
 from wig.model import Object
@@ -60,7 +60,9 @@ def main() -> None:
     """Answer until the input ends."""
     logging.basicConfig(level=logging.INFO)
     try:
-        gateway = Gateway(Options(**json.loads(sys.argv[1])))
+        options = json.loads(sys.argv[1])
+        options["egress"] = egress.parse_all(options.get("egress", ()))
+        gateway = Gateway(Options(**options))
     except errors.WigError as error:
         print(json.dumps({"error": json.loads(codec.encode(error.body()))}), flush=True)
         return

@@ -1,0 +1,119 @@
+"""Rate limits of peers: real TCP through real tunnels gets what it may, others more."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests import builders
+from tests.lab import PingStream, WgQuick, clients, pour
+from tests.lab.gateway import DrivenGateway
+from tests.lab.host import Host, Spawned
+
+PORT = "5000"
+RATE = 8_000_000
+TOLERANCE = 0.15
+SETTLED_S = 2.5
+"""The kernel lets one second's worth pass at once; later it is the rate alone."""
+SECONDS = 6.0
+
+
+@pytest.fixture
+def target(net) -> Iterator[Host]:
+    """A host behind the gateway that takes and gives as much as comes through."""
+    host = net.host("target", "world")
+    with host.spawn(sys.executable, pour.__file__, "serve", PORT, stdout=subprocess.PIPE) as server:
+        assert server.popen.stdout is not None
+        server.popen.stdout.readline()
+        yield host
+
+
+@pytest.fixture
+def other(net, gateway, tunnel) -> Iterator[WgQuick]:
+    """Client 3, connected beside client 2."""
+    gateway.set(clients.peer(3))
+    with WgQuick(net.host("other", "access"), clients.config(3, gateway, dns=None)) as quick:
+        yield quick
+
+
+def pouring(host: Host, direction: str, address: str) -> Spawned:
+    """Start to pour through the tunnel."""
+    arguments = (sys.executable, pour.__file__, direction, address, PORT, str(SECONDS))
+    return host.spawn(*arguments, stdout=subprocess.PIPE)
+
+
+def rate(started: Spawned) -> float:
+    """Return the bit/s that arrived, without the beginning."""
+    assert started.popen.stdout is not None
+    counts = json.loads(started.popen.stdout.read())
+    assert started.wait() == 0
+    skipped = int(SETTLED_S / pour.TICK_S)
+    return (counts[-1] - counts[skipped]) * 8 / ((len(counts) - 1 - skipped) * pour.TICK_S)
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_limited_peer_gets_its_rate_and_another_what_it_likes(
+    gateway: DrivenGateway, tunnel, other, target, direction, version
+):
+    """At the same time."""
+    gateway.set(clients.peer(2, rate_limit=RATE))
+    address = target.ip if version == 4 else target.ip6
+
+    both = [pouring(host, direction, address) for host in (tunnel.host, other.host)]
+    limited, free = map(rate, both)
+
+    assert limited == pytest.approx(RATE, rel=TOLERANCE)
+    assert free > 3 * RATE
+
+
+def test_a_range_is_limited_as_one(gateway: DrivenGateway, tunnel, target):
+    """Also outside the pool, which loads the table anew; without the limit it is free again."""
+    client = tunnel.host
+    client.run("ip", "addr", "add", "192.168.7.9/32", "dev", "vpn0")
+    client.run("ip", "route", "replace", f"{target.ip}/32", "dev", "vpn0", "src", "192.168.7.9")
+    ranged = {"ip": "192.168.7.0/24", "rate_limit": RATE}
+    gateway.set(clients.peer(3, rate_limit=RATE))
+    gateway.set(clients.peer(2, **ranged))
+    assert rate(pouring(client, "down", target.ip)) == pytest.approx(RATE, rel=TOLERANCE)
+
+    gateway.set(clients.peer(2, **ranged | {"rate_limit": None}))
+
+    assert rate(pouring(client, "down", target.ip)) > 3 * RATE
+    assert gateway.audit() == 0
+
+
+def test_a_limit_of_another_peer_costs_no_packet(gateway: DrivenGateway, other, target):
+    """Set, changed, with other addresses, and removed, again and again."""
+    with PingStream(other.host, target.ip) as stream:
+        stream.settle()
+        for round_ in range(20):
+            gateway.set(clients.peer(2, rate_limit=RATE + round_))
+            gateway.set(clients.peer(2, rate_limit=RATE, ip6=None))
+            gateway.set(clients.peer(2))
+        stream.settle()
+        assert stream.stop() == []
+    assert gateway.audit() == 0
+
+
+def test_limits_that_somebody_changed_are_repaired(gateway: DrivenGateway):
+    """And counted once; what others do to tables of their own is no drift."""
+    first, second = clients.peer(2, rate_limit=RATE), clients.peer(3, rate_limit=RATE)
+    gateway.load([builders.interface(), first, second])
+    host = gateway.host
+    wanted = host.out("nft", "list", "table", "inet", "wig")
+
+    host.run("nft", "add table inet other; add chain inet other here")
+    assert gateway.audit() == 0
+    host.run("nft", "delete element inet wig up4_hosts { 10.0.0.2 }")
+    assert gateway.audit() == 1
+    assert gateway.audit() == 0
+
+    assert host.out("nft", "list", "table", "inet", "wig") == wanted
+    host.run("nft", "delete", "table", "inet", "wig")
+    gateway.set(clients.peer(2, rate_limit=2 * RATE))
+    assert list(gateway.quarantine()) == ["limits of peers"]
+    assert gateway.audit() == 1
+    assert gateway.quarantine() == {}
