@@ -9,6 +9,8 @@ import pytest
 from tests.eventually import eventually_sync
 from tests.lab.internet import Internet
 from tests.lab.need import need
+from tests.lab.ping import PingStream
+from tests.lab.wg_quick import WgQuick
 
 README = Path(__file__).parents[2] / "deploy" / "README.md"
 STAYS = ("nats-server -c", "wig datastore", "wig gateway")
@@ -88,7 +90,8 @@ def sites():
     need()
     with Internet() as net:
         hub = net.host("hub")
-        yield tuple(Site(one, hub.ip) for one in (hub, net.host("gw1"), net.host("gw2")))
+        sites = tuple(Site(one, hub.ip) for one in (hub, net.host("gw1"), net.host("gw2")))
+        yield *sites, net.host("client")
 
 
 def shows(hub, name):
@@ -114,9 +117,19 @@ def up(hub):
     eventually_sync(check, "the primary", SETTLE_S_MAX)
 
 
+def connected(hub, gateway, client):
+    """Return a tunnel of a client that the hub has made a configuration for."""
+    made = hub.wig(
+        "peer", "create", "wg0", "--name", "alice", "--endpoint", f"{gateway.host.ip}:51820",
+        "--wait", "all", "--config-out", "/run/alice.conf",
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    return WgQuick(client, hub.host.out("cat", "/run/alice.conf"))
+
+
 def test_every_command_of_the_instructions_works(sites):
     """A hub with TLS and tokens, gateways with each proof, rotation; no secret shows."""
-    hub, one, two = sites
+    hub, one, two, client = sites
     for block in (*blocks("An authority"), *blocks("The hub")):
         if block.startswith("wig status"):
             up(hub)
@@ -129,13 +142,16 @@ def test_every_command_of_the_instructions_works(sites):
     eventually_sync(lambda: one.host.run("wg", "show", "wg0", check=False).returncode == 0, "wg0")
 
     new, there, old, certificate = blocks("Rotation")
-    hub.type(new)
-    hub.give(one, "/etc/wig/gw1-b.json")
-    one.type(there)
-    shows(hub, "gw1")
-    hub.type(old)
-    hub.type(certificate)
-    shows(hub, "gw1")
+    with connected(hub, one, client), PingStream(client, "10.20.0.1") as pings:
+        hub.type(new)
+        hub.give(one, "/etc/wig/gw1-b.json")
+        one.type(there)
+        shows(hub, "gw1")
+        hub.type(old)
+        hub.type(certificate)
+        shows(hub, "gw1")
+        pings.settle()
+        assert pings.stop() == [], "rotation costs no packet"
 
     config, primary, certificate, there = blocks("A gateway host with a certificate")
     hub.type(config)
@@ -146,9 +162,9 @@ def test_every_command_of_the_instructions_works(sites):
     two.type(there)
     shows(hub, "gw2")
     assert two.host.run("wg", "show", "wg0").returncode == 0
-    secrets = {secret for site in sites for secret in site.secrets()}
+    secrets = {secret for site in (hub, one, two) for secret in site.secrets()}
     secrets |= set(re.findall(r'"private_key": "([^"]+)"', hub.wig(*SHOW).stdout))
     assert len(secrets) >= 10
-    shown = "".join(site.shown() for site in sites)
+    shown = "".join(site.shown() for site in (hub, one, two))
     assert "wig authority" in shown or "gateway" in shown
     assert [secret for secret in secrets if secret in shown] == []
