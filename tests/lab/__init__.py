@@ -12,6 +12,7 @@ from tests.lab.host import Host, Spawned
 from tests.lab.internet import Internet, Network
 from tests.lab.need import need, need_kernel
 from tests.lab.ping import PingStream
+from tests.lab.stream import PacketStream
 from tests.lab.web import WebServer
 from tests.lab.wg_quick import WgQuick
 
@@ -19,6 +20,7 @@ __all__ = [
     "Host",
     "Internet",
     "Network",
+    "PacketStream",
     "PingStream",
     "Spawned",
     "WebServer",
