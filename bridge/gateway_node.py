@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import wig
 from bridge import (
@@ -20,6 +20,7 @@ from bridge import (
     metrics_replication,
     supervisor,
 )
+from bridge.connection import Connection
 from bridge.downstream import FollowerOptions
 from bridge.drain import Mark
 from bridge.follower import Follower
@@ -152,14 +153,8 @@ async def gateway(
             told=watch.draining.told,
         ),
     )
-    lags = Lags(follower)
+    _tell(telemetry, _Parts(me, bus, sink, readings, statistics, watch, follower), options.per_peer)
     telemetry.alive("devices", partial(worker.call, nothing))
-    telemetry.ready(lambda: unready(lags, watch))
-    telemetry.prepare(partial(readings.current, SCRAPE_AGE_S_MAX))
-    telemetry.add(lambda: metrics_replication.position(me, bus, follower.replica.position))
-    telemetry.add(lambda: metrics_replication.following(me, follower, lags))
-    telemetry.add(lambda: metrics_gateway.collect(sink, watch, readings.last))
-    telemetry.write(lambda: metrics_peers.pieces(readings.last, sink.peers(), options.per_peer))
     return {
         "gateway bus": bus.run,
         "gateway": follower.run,
@@ -169,7 +164,29 @@ async def gateway(
     }
 
 
-def unready(lags: Lags, watch: Watch) -> Iterator[str]:
+class _Parts(NamedTuple):
+    me: Me
+    bus: Connection
+    sink: GatewaySink
+    readings: Readings
+    statistics: Statistics
+    watch: Watch
+    follower: Follower
+
+
+def _tell(telemetry: Telemetry, it: _Parts, per_peer: str) -> None:
+    """Have the gateway's metrics and health told."""
+    lags = Lags(it.follower)
+    telemetry.ready(lambda: _unready(lags, it.watch))
+    telemetry.prepare(partial(it.readings.current, SCRAPE_AGE_S_MAX))
+    telemetry.add(lambda: metrics_replication.position(it.me, it.bus, it.follower.replica.position))
+    telemetry.add(partial(metrics_replication.following, it.me, it.follower, lags))
+    telemetry.add(lambda: metrics_gateway.collect(it.sink, it.watch, it.readings.last))
+    telemetry.add(partial(metrics_gateway.reports, it.statistics))
+    telemetry.write(lambda: metrics_peers.pieces(it.readings.last, it.sink.peers(), per_peer))
+
+
+def _unready(lags: Lags, watch: Watch) -> Iterator[str]:
     """Yield why a gateway should get no new clients."""
     if watch.draining.on:
         yield "draining"
