@@ -44,7 +44,7 @@ class Promises:
             at, digest = (log.epoch_at(disk.lineage, record.seq), record.seq), record.digest.hex()
             if self.acknowledged.get(at) == digest:
                 break
-            mine = at[0] == disk.lineage[-1].epoch
+            mine = at[0] == disk.lineage[-1].epoch and not self.world.rolled_back
             assert not mine or at not in self.acknowledged, f"invariant 5: two acknowledged {at}"
             self.acknowledged[at] = digest
             self.promised.add(record.payload)

@@ -250,11 +250,15 @@ class World:
         copy.restart(asks=asks)
 
     def forget_what_is_lost_twice(self, name: str) -> None:
-        """A database and the tail of its stream that are lost together are not noticed."""
-        disks = [it.disk for it in self.primaries if it.name == name]
+        """A database and the tail of its stream that are lost together are not noticed.
+
+        Nor is a tail if another copy of the database goes on: only the stream can fence it.
+        """
+        heads = [it.disk.head for it in self.primaries if it.name == name]
         streams = [stream.last for key, stream in self.streams.items() if key[0] == name]
-        if disks and streams:
-            self.promises.numbers_are_used_again(max(*streams, *(disk.head for disk in disks)))
+        if heads and streams:
+            self.rolled_back = self.rolled_back or len(heads) > 1
+            self.promises.numbers_are_used_again(max(*streams, *heads))
 
     def second_primary(self) -> None:
         """Let go of what one alone can promise: two may both have acknowledged."""
