@@ -2,10 +2,17 @@
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, given, settings
+from msgspec.structs import replace
 
+from tests import builders
 from tests.lab import Internet, need
-from wig.device import FirewallConfig, Sources
+from tests.lab.remote_host import RemoteHost
+from wig import plan
+from wig.checks import RATE_LIMIT_MAX, RATE_LIMIT_MIN
+from wig.device import FirewallConfig, HostConfig, Limit, Sources
+from wig.egress import Egress
 from wig.linux import firewall
+from wig.steps import LoadFirewall, SetLimits
 
 KEYWORDS = ["ip", "ip6", "tcp", "meta", "drop", "accept", "fwd", "set", "table", "a.b", "x-", "A_1"]
 names = st.sampled_from(KEYWORDS) | st.from_regex(r"[A-Za-z][A-Za-z0-9_.-]{0,14}", fullmatch=True)
@@ -15,15 +22,43 @@ ranges = st.sampled_from(
         *("fd00::/64", "fd00::/8", "fd00::7", "::/0", "::1.2.3.4", "::ffff:1.2.3.4", "ff02::1"),
     ]
 )
+egresses = st.builds(
+    Egress,
+    interface=st.just("any"),
+    device=st.none() | st.sampled_from(["eth0.7", "ppp0", "drop", "a-b@c", "br_1+"]),
+    mark=st.sampled_from([0, 1, 0x64, 0xFFFFFFFF]),
+    source=st.none() | st.just("203.0.113.7"),
+    source6=st.none() | st.just("2001:db8::7"),
+    nat=st.booleans(),
+    nat6=st.booleans(),
+)
 sources = st.builds(
     Sources,
     name=names,
     ranges=st.lists(ranges, max_size=6).map(tuple),
     isolated=st.booleans(),
+    egress=st.none() | egresses,
 )
-configs = st.lists(sources, max_size=4, unique_by=lambda each: each.name).map(
-    lambda found: FirewallConfig(interfaces=tuple(found))
-)
+APART = [
+    *("10.0.0.7", "10.0.0.8/29", "10.0.0.16", "10.0.0.17", "10.0.0.18/31", "128.0.0.0/1"),
+    *("fd00::7", "fd00::8/125", "fd00::10", "fd00::12/127", "::/3", "fd01::/64", "2000::/3"),
+]
+rates = st.integers(RATE_LIMIT_MIN, RATE_LIMIT_MAX) | st.sampled_from([8192, 8 << 20, 8 << 30])
+
+
+@st.composite
+def limits(draw):
+    """Return limits of peers that share no address."""
+    owners = draw(st.dictionaries(st.sampled_from(APART), st.integers(0, 5)))
+    found: dict[str, Limit] = {}
+    for text, owner in owners.items():
+        before = found.get(builders.key(owner), Limit(draw(rates), ()))
+        found[builders.key(owner)] = Limit(before.rate, (*before.ranges, text))
+    return found
+
+
+interfaces = st.lists(sources, max_size=4, unique_by=lambda each: each.name).map(tuple)
+configs = st.builds(FirewallConfig, interfaces=interfaces, limits=limits())
 
 
 def test_nft_takes_every_ruleset():
@@ -55,3 +90,30 @@ def test_a_table_is_replaced_as_a_whole():
 
         assert host.out("nft", "list", "ruleset") == before
         assert before.count("masquerade") == 1
+
+
+def test_limits_are_in_the_kernel_as_they_were_set():
+    """Whatever they were before; and the next look finds them there."""
+    need()
+    with Internet() as net, RemoteHost(net.host("gateway"), "userspace") as host:
+
+        @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @given(configs, st.lists(limits(), max_size=3))
+        def check(config, later):
+            host.perform(LoadFirewall(config=config))
+            for wanted in later:
+                for step in firewall_steps(replace(config, limits=wanted), host.observe([])):
+                    assert isinstance(step, SetLimits)
+                    host.perform(step)
+            # Another program's transaction makes it look at what is there.
+            host.host.run("nft", "add table inet other; delete table inet other")
+            expected = replace(config, limits=later[-1]) if later else config
+            assert host.observe([]).firewall == expected
+
+        check()
+
+
+def firewall_steps(config, observed):
+    """Return the steps to a table that has this configuration."""
+    wanted = HostConfig(interfaces={}, firewall=config, sysctls={})
+    return plan.plan(wanted, observed)
