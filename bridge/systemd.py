@@ -80,7 +80,9 @@ class Liveness:
         for name, probe in self._probes.items():
             asked = self._asked.get(name)
             if asked is None or asked[1].done():
-                self._asked[name] = (now, loop.create_task(_ask(probe)))
+                task = loop.create_task(_ask(probe))
+                task.add_done_callback(_answered)
+                self._asked[name] = (now, task)
         return tuple(name for name, (at, _) in self._asked.items() if now - at > busy_s_max)
 
     async def close(self) -> None:
@@ -92,6 +94,12 @@ class Liveness:
 
 async def _ask(probe: Probe) -> object:
     return await probe()
+
+
+def _answered(task: asyncio.Task[object]) -> None:
+    """Take note of how it ended: an error is an answer, and somebody else's business."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def run(notifier: Notifier, condition: Condition) -> Never:
