@@ -7,21 +7,34 @@ from tests import builders, hosts
 from tests.eventually import eventually_sync
 from tests.lab import Internet, need, need_kernel
 from tests.lab.remote_host import RemoteHost
-from wig import plan
-from wig.device import Endpoint, PeerConfig
+from wig import errors, plan
+from wig.device import (
+    DefaultRoute,
+    Endpoint,
+    FirewallConfig,
+    Limit,
+    PeerConfig,
+    PolicyRule,
+    Sources,
+)
 from wig.keys import PresharedKey
 from wig.samples import Sample
 from wig.state import State
 from wig.steps import (
     AddAddress,
+    AddDefaultRoute,
     AddRoute,
+    AddRule,
     CreateInterface,
     LoadFirewall,
     PeerChange,
     RemoveAddress,
+    RemoveDefaultRoute,
     RemoveInterface,
     RemoveRoute,
+    RemoveRule,
     SetDevice,
+    SetLimits,
     SetLink,
     SetPeers,
     SetSysctl,
@@ -257,3 +270,41 @@ def test_a_death_is_told_once(device):
     assert eventually_sync(device.dead, "the death to be told") == ("wg0",)
     assert device.dead() == ()
     assert device.revive("wg0") == {}
+
+
+def test_ways_out_come_and_go(device):
+    """Rules and default routes of a table of their own, each step twice."""
+    for address in ("10.0.0.1/24", "fd00::1/64"):
+        device.perform(AddAddress(name="wg0", address=address))
+    rules = PolicyRule(4, 100, 100), PolicyRule(6, 100, 100), PolicyRule(4, 7, 0xFFFFFFFF)
+    ways = DefaultRoute(4, 100, "wg0", "10.0.0.9"), DefaultRoute(6, 100, "wg0", "fd00::9")
+    steps = (
+        *(AddRule(rule=rule) for rule in rules),
+        *(AddDefaultRoute(route=way) for way in ways),
+        RemoveRule(rule=rules[0]),
+        RemoveDefaultRoute(route=ways[0]),
+    )
+
+    for step in steps:
+        assert device.perform(step) == ()
+        assert device.perform(step) == ()
+
+    found = device.observe([])
+    assert (found.rules, found.routes) == (set(rules[1:]), {ways[1]})
+    assert device.undo() == ()
+    found = device.observe([])
+    assert (found.rules, found.routes) == (frozenset(), frozenset())
+
+
+def test_limits_change_in_a_table_that_is_loaded(host):
+    """An address moves from one peer to the other; each step twice."""
+    first, second = Limit(64_000, ("10.0.0.2", "fd00::/64")), Limit(10_000_000, ("10.0.0.2",))
+    config = FirewallConfig(interfaces=(Sources(name="wg0", ranges=()),), limits={A: first})
+    with pytest.raises(errors.Unusable, match="the table is not loaded"):
+        host.perform(SetLimits(limits={A: first}))
+
+    for step in (LoadFirewall(config=config), SetLimits(limits={A: None, B: second, C: None})):
+        host.perform(step)
+        host.perform(step)
+
+    assert host.observe([]).firewall == replace(config, limits={B: second})
