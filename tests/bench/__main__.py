@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.bench import figures
 
-ALL = ("commit", "program", "replication", "follower", "gateway", "statistics", "bulk")
+ALL = ("commit", "program", "replication", "follower", "gateway", "statistics", "metrics", "bulk")
 
 
 def main() -> None:
