@@ -5,6 +5,7 @@ import pytest
 from tests import builders
 from tests.eventually import eventually_sync
 from tests.lab import WgQuick, clients
+from tests.lab.gateway import DrivenGateway
 from tests.lab.serve_web import PAGE
 
 
@@ -58,15 +59,37 @@ def test_peers_do_not_reach_each_other(net, gateway, tunnel):
             assert not reaches(first, other)
 
 
-def test_a_source_that_is_no_peers_does_not_leave_the_tunnel(gateway, tunnel, server):
-    """Not even when somebody let the device accept it."""
-    key = clients.peer(2).public_key
-    allowed = "10.0.0.2/32,fd00::2/128,172.16.0.9/32"
-    gateway.host.run("wg", "set", "wg0", "peer", key, "allowed-ips", allowed)
-    tunnel.host.run("ip", "addr", "add", "172.16.0.9/32", "dev", "vpn0")
+def test_peers_reach_each_other_without_isolation(net):
+    """When the operator wants it so; strangers outside still do not."""
+    with DrivenGateway(net.host("gateway", "access"), isolated=False) as gateway:
+        gateway.load([builders.interface(), clients.peer(2), clients.peer(3)])
+        first, second = net.host("first", "access"), net.host("second", "access")
+        with (
+            WgQuick(first, clients.config(2, gateway, dns=None)),
+            WgQuick(second, clients.config(3, gateway, dns=None)),
+        ):
+            for address in ("10.0.0.1", "fd00::1"):
+                assert reaches(second, address)
+            for other in ("10.0.0.3", "fd00::3"):
+                assert reaches(first, other)
 
-    assert reaches(tunnel.host, server.host.ip)
-    assert not reaches(tunnel.host, "-I", "172.16.0.9", server.host.ip)
+
+def test_a_source_that_is_no_peers_does_not_leave_the_tunnel(gateway, tunnel, server):
+    """Not even when somebody let the device accept it; another peer's never gets so far."""
+    gateway.set(clients.peer(3))
+    key = clients.peer(2).public_key
+    allowed = "10.0.0.2/32,fd00::2/128,172.16.0.9/32,fd99::9/128"
+    gateway.host.run("wg", "set", "wg0", "peer", key, "allowed-ips", allowed)
+    for source in ("172.16.0.9/32", "fd99::9/128", "10.0.0.3/32", "fd00::3/128"):
+        tunnel.host.run("ip", "addr", "add", source, "dev", "vpn0")
+
+    for address, own, spoofed in (
+        (server.host.ip, "10.0.0.2", ("172.16.0.9", "10.0.0.3")),
+        (server.host.ip6, "fd00::2", ("fd99::9", "fd00::3")),
+    ):
+        assert reaches(tunnel.host, "-I", own, address)
+        for source in spoofed:
+            assert not reaches(tunnel.host, "-I", source, address)
 
 
 def test_nobody_outside_reaches_a_peer(gateway, tunnel, server):
