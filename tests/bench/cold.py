@@ -6,6 +6,7 @@ From the sink having the objects to the device having them, without the bus.
 import pickle
 import statistics
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests import builders
@@ -16,6 +17,7 @@ from tests.lab.host import Host
 from tests.lab.internet import Internet
 from wig import plan, wanted
 from wig.linux import uapi
+from wig.model import Peer
 
 SIZES = {10_000: 3, 60_000: 1}
 """Peers, and how many times."""
@@ -38,7 +40,7 @@ def figures(directory: Path) -> list[Figure]:
 def _cold_start(directory: Path, size: int, rounds: int) -> Figure:
     interface = builders.interface(addresses=recorded.ADDRESSES)
     some = recorded.peers(size)
-    path = write_requests(directory, size)
+    path = write_requests(directory, some)
     pairs = []
     with Internet() as net, DrivenGateway(net.host("gateway")) as gateway:
         for _ in range(rounds):
@@ -53,15 +55,13 @@ def _cold_start(directory: Path, size: int, rounds: int) -> Figure:
     )
 
 
-def write_requests(directory: Path, size: int) -> Path:
-    """Write the requests that a gateway would send for so many peers."""
+def write_requests(directory: Path, some: Sequence[Peer]) -> Path:
+    """Write the requests that a gateway would send for these peers."""
     configs = {
-        each.public_key: config
-        for each in recorded.peers(size)
-        if (config := wanted.peer_config(each)) is not None
+        each.public_key: config for each in some if (config := wanted.peer_config(each)) is not None
     }
     changes = tuple(plan.peer_changes(configs, {}))
-    path = directory / f"requests-{size}"
+    path = directory / f"requests-{len(some)}"
     path.write_bytes(pickle.dumps([uapi.encode_peers(piece) for piece in uapi.chunks(changes)]))
     return path
 
