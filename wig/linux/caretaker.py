@@ -82,6 +82,7 @@ class Caretaker:
         try:
             for name in self._sink.dead():
                 self._due[name] = self._revivals.setdefault(name, _Revival()).due(now)
+                self._forget_steady(now)
             for name in [name for name, due in self._due.items() if due <= now]:
                 del self._due[name]
                 self._revivals[name].last = now
@@ -98,6 +99,14 @@ class Caretaker:
         except (errors.WigError, OSError) as error:
             # One look at the host failed; the next comes soon, and sees whatever this one did not.
             logger.warning("host not readable", extra={"reason": str(error)})
+
+    def _forget_steady(self, now: float) -> None:
+        """Keep no account of interfaces that may be gone for good."""
+        self._revivals = {
+            name: each
+            for name, each in self._revivals.items()
+            if name in self._due or now - each.last <= STEADY_S
+        }
 
     def _wait(self) -> None:
         """Wait for a death, the end, or what is due next."""
