@@ -64,7 +64,8 @@ def running(
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Start a command, and kill it at the end if it still runs; options are those of `Popen`."""
     command = _on(host, [*WIG, *words])
-    with subprocess.Popen(command, env=environment(state_dir), **options) as process:
+    options = {"env": environment(state_dir)} | options
+    with subprocess.Popen(command, **options) as process:
         try:
             yield process
         finally:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import secrets
-import socket
 
 import pytest
 
@@ -11,27 +10,7 @@ from bridge import systemd
 from bridge.systemd import Liveness, Notifier
 from tests.buses import cancel
 from tests.eventually import eventually
-
-
-class Manager:
-    """The socket that a unit's processes write to."""
-
-    def __init__(self, address: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(address)
-        self._socket.setblocking(False)
-        self.heard: list[str] = []
-
-    def hear(self) -> list[str]:
-        """Return all lines up to now."""
-        while True:
-            try:
-                self.heard += self._socket.recv(4096).decode().split("\n")
-            except BlockingIOError:
-                return self.heard
-
-    def close(self) -> None:
-        self._socket.close()
+from tests.notify import Manager
 
 
 class Condition:
