@@ -1,5 +1,7 @@
 """Packets of real clients through a gateway: where they get, and where they must not."""
 
+import re
+
 import pytest
 
 from tests import builders
@@ -7,6 +9,23 @@ from tests.eventually import eventually_sync
 from tests.lab import WgQuick, clients
 from tests.lab.gateway import DrivenGateway
 from tests.lab.serve_web import PAGE
+
+COUNTERS = """\
+table inet seen {
+	chain input {
+		type filter hook input priority filter; policy accept;
+		icmp type echo-request counter
+		icmpv6 type echo-request counter
+	}
+}
+"""
+
+
+def requests(host):
+    """Return how many pings have arrived, answered or not."""
+    return sum(
+        map(int, re.findall(r"packets (\d+)", host.out("nft", "list", "table", "inet", "seen")))
+    )
 
 
 def reaches(host, *target):
@@ -76,6 +95,7 @@ def test_peers_reach_each_other_without_isolation(net):
 
 def test_a_source_that_is_no_peers_does_not_leave_the_tunnel(gateway, tunnel, server):
     """Not even when somebody let the device accept it; another peer's never gets so far."""
+    server.host.run("nft", "--file", "-", stdin=COUNTERS)
     gateway.set(clients.peer(3))
     key = clients.peer(2).public_key
     allowed = "10.0.0.2/32,fd00::2/128,172.16.0.9/32,fd99::9/128"
@@ -88,8 +108,10 @@ def test_a_source_that_is_no_peers_does_not_leave_the_tunnel(gateway, tunnel, se
         (server.host.ip6, "fd00::2", ("fd99::9", "fd00::3")),
     ):
         assert reaches(tunnel.host, "-I", own, address)
+        before = requests(server.host)
         for source in spoofed:
             assert not reaches(tunnel.host, "-I", source, address)
+        assert requests(server.host) == before > 0
 
 
 def test_nobody_outside_reaches_a_peer(gateway, tunnel, server):
