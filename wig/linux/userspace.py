@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from wig import errors
 from wig.device import Device, DevicePeer, Endpoint
+from wig.idle import SESSION_S_MAX
 from wig.linux import samples, uapi
 from wig.linux.refusal import Refused, set_or_blame
 from wig.samples import Sample
@@ -28,7 +29,6 @@ PROGRAM = "wireguard-go"
 PROGRAMS = frozenset({"wireguard-go", "boringtun", "boringtun-cli"})  # adopted when running
 SOCKET_DIRECTORY = Path("/var/run/wireguard")  # wireguard-go, ipc/uapi_unix.go
 PEERS_MAX = 65_535  # wireguard-go, device/constants.go: MaxPeers, less one as measured
-REJECT_AFTER_TIME_S = 180  # WireGuard paper, section 6.1: no session is older
 START_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 2.0
 UP_TIMEOUT_S = 1.0
@@ -218,10 +218,10 @@ class Userspace:
     def revive(self, name: str) -> Mapping[str, Endpoint]:
         """Return where clients with a living session were; an older address is of no use."""
         text = self._memory.pop(name, b"")
-        oldest = time.time() - REJECT_AFTER_TIME_S
+        oldest = time.time() - SESSION_S_MAX
         return {
             public_key: peer.endpoint
-            for public_key, peer in uapi.parse(text).peers.items()
+            for public_key, peer in uapi.parse_clients(text).items()
             if peer.endpoint is not None and peer.handshake_s >= oldest
         }
 
