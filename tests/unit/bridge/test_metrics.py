@@ -1,5 +1,6 @@
 """The text of a scrape, and the tables of what there is."""
 
+import json
 import re
 from pathlib import Path
 
@@ -112,3 +113,23 @@ def test_labels_are_those_of_the_family():
     """A forgotten one is a defect."""
     with pytest.raises(AssertionError, match="wig_a has labels"):
         Family("wig_a", GAUGE, "A.", ("x",)).of(1)
+
+
+def expressions() -> dict[str, str]:
+    """Return the expressions of dashboard and alert rules, by where they are."""
+    deploy = DOCUMENT.parents[1]
+    dashboard = json.loads((deploy / "grafana" / "wig.json").read_text())
+    found = {
+        panel["title"]: " ".join(target["expr"] for target in panel["targets"])
+        for panel in dashboard["panels"]
+    }
+    return found | {"rules": (deploy / "prometheus" / "wig.rules.yml").read_text()}
+
+
+@pytest.mark.parametrize("where", expressions())
+def test_dashboard_and_rules_ask_for_what_there_is(where):
+    """A metric that was renamed would leave a panel empty, and an alert silent."""
+    known = {family.name for family in ALL}
+    known |= {f"{family.name}_bucket" for family in ALL if family.kind == HISTOGRAM}
+
+    assert set(re.findall(r"\bwig_[a-z_]+\b", expressions()[where])) <= known
