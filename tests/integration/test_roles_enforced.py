@@ -25,6 +25,7 @@ def subjects(me):
         f"$JS.ACK.{HASHED}.{LOG}.{me}{ACK}", f"$JS.ACK.{HASHED}.{LOG}.other{ACK}",
         f"wig.node.hub.{me}.attach", f"wig.node.hub.{me}.snapshot", f"wig.node.hub.{me}.credit",
         f"wig.node.hub.{me}.report", f"wig.node.hub.{me}.status", f"wig.node.hub.{me}.peer.list",
+        f"wig.node.hub.{me}.drain", "wig.node.hub.other.drain",
         "wig.node.hub.other.attach", "wig.node.hub.other.snapshot", "wig.node.hub.other.status",
         # commands and queries
         f"wig.api.{me}.peer.list", f"wig.api.{me}.token.create", f"wig.api.{me}.node.status",

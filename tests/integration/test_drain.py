@@ -1,0 +1,139 @@
+"""How a gateway is told to be drained: through whom, by whom, and what is said when it fails."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from bridge import drain
+from bridge.drain import Draining
+from tests import replicas
+from tests.gateway_nodes import gateway
+from tests.program import Done, wig
+from tests.replicas import StateSink, converged, downstream
+from tests.trees import follower, reached
+from wig.linux.mark import DrainMark
+
+
+@pytest.fixture
+async def server(tmp_path):
+    async with replicas.nats(tmp_path / "nats") as one:
+        yield one
+
+
+@pytest.fixture
+def run(server, tmp_path):
+    """Run a command as an admin on that server."""
+    bus = ("--server", server.url, "--token-file", str(server.credentials_file))
+
+    async def run(*words: str) -> Done:
+        return await asyncio.to_thread(
+            wig, tmp_path / "state", *words, *bus, "--identity", "admin", "--output", "json"
+        )
+
+    return run
+
+
+async def test_it_works_while_the_primary_is_away(server, run, tmp_path):
+    """The gateway hears it through the follower that it follows."""
+    async with AsyncExitStack() as stack:
+        async with replicas.primary(server, tmp_path / "hub.db") as hub:
+            await hub.interface()
+            paris = await stack.enter_async_context(
+                follower(server, tmp_path / "paris.db", "paris")
+            )
+            await reached(paris, hub)
+            node = await stack.enter_async_context(
+                gateway(server, tmp_path / "run", upstream="paris")
+            )
+            await node.ready()
+
+        done = await run("gateway", "drain", "gw1", "--node", "paris")
+
+        assert (done.code, done.document["draining"]) == (0, True)
+        assert (await node.page("/readyz")).text == "draining\n"
+
+
+async def test_a_gateway_deep_in_the_tree_is_found(server, run, tmp_path):
+    """The primary knows whom it follows, and that node is asked."""
+    async with (
+        replicas.primary(server, tmp_path / "hub.db") as hub,
+        follower(server, tmp_path / "paris.db", "paris") as paris,
+        gateway(server, tmp_path / "run", upstream="paris") as node,
+    ):
+        await hub.interface()
+        await reached(paris, hub)
+        await node.ready()
+
+        assert (await run("gateway", "drain", "gw1")).code == 0
+        (one,) = [it for it in (await run("status")).document["nodes"] if it["name"] == "gw1"]
+        assert one["draining"]
+
+
+async def test_a_gateway_that_does_not_do_it_is_an_error(server, run, tmp_path, monkeypatch):
+    """One of an earlier version, say: it does not know what it was told."""
+    monkeypatch.setattr(drain, "CONFIRM_S_MAX", 0.2)
+    sink = StateSink()
+    async with (
+        replicas.primary(server, tmp_path / "hub.db") as hub,
+        downstream(server, sink, "gw1"),
+    ):
+        await hub.interface()
+        await converged(sink, hub)
+
+        done = await run("gateway", "drain", "gw1")
+
+        assert done.code == 3
+        assert done.error["message"] == "gateway: 'gw1' does not confirm it"
+        assert (await run("gateway", "undrain", "gw1")).code == 0, "that is how it is"
+
+
+async def test_only_gateways_can_be_drained(server, run, tmp_path):
+    """A datastore has no clients."""
+    async with (
+        replicas.primary(server, tmp_path / "hub.db"),
+        gateway(server, tmp_path / "run") as node,
+    ):
+        await node.ready()
+        for name in ("hub", "gw2"):
+            done = await run("gateway", "drain", name)
+
+            assert (done.code, done.error["code"]) == (1, "not_found")
+            assert done.error["hint"] == "gateways are gw1"
+
+
+@pytest.fixture
+def draining(tmp_path):
+    """One that counts its changes."""
+    changes = []
+    it = Draining(DrainMark(tmp_path, "gw1"), lambda: changes.append(1))
+    it.changes = changes
+    return it
+
+
+def test_what_is_no_instruction_changes_nothing(draining, caplog):
+    """It is logged, and the gateway goes on."""
+    for raw in (b"{}", b"x", b'{"gateway":"gw1","draining":"yes"}'):
+        draining.told(raw)
+
+    assert not draining.on
+    assert not draining.changes
+    assert len(caplog.records) == 3
+
+
+def test_a_change_is_told_once(draining):
+    """The same instruction twice is one change."""
+    for _ in range(2):
+        draining.told(b'{"gateway":"gw1","draining":true}')
+    assert draining.on
+    assert draining.changes == [1]
+
+
+def test_a_mark_that_cannot_be_made_does_not_drain(tmp_path, caplog):
+    """The operator hears that it is not confirmed, and the log says why."""
+    it = Draining(DrainMark(tmp_path / "gone", "gw1"), lambda: None)
+
+    it.told(b'{"gateway":"gw1","draining":true}')
+
+    assert not it.on
+    assert "not drained as told" in caplog.text
