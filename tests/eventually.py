@@ -5,19 +5,22 @@ tried again; the message says what we waited for.
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import Any
 
 STEP_S = 0.01
+PATIENCE = int(os.environ.get("WIG_PATIENCE", "1"))
+"""How many times longer than usual everything may take: more on an emulated machine."""
 
 
 async def eventually(
     check: Callable[[], Any | Awaitable[Any]], what: str, timeout_s: float = 10.0
 ) -> Any:
     """Return the first true value of `check`; fail with `what` after `timeout_s`."""
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + timeout_s * PATIENCE
     last: AssertionError | None = None
     while True:
         try:
@@ -35,7 +38,7 @@ async def eventually(
 
 def eventually_sync(check: Callable[[], Any], what: str, timeout_s: float = 10.0) -> Any:
     """Do the same without an event loop."""
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + timeout_s * PATIENCE
     last: AssertionError | None = None
     while True:
         try:

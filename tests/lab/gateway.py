@@ -44,6 +44,11 @@ class DrivenGateway:
         )
         assert self._reply() == {"ready": True}
 
+    def start_with(self, **options: Any) -> None:
+        """Start a process with other options, which stay."""
+        self._options |= options
+        self.start()
+
     @property
     def pid(self) -> int:
         """Return the process's id, as this machine sees it."""

@@ -7,7 +7,6 @@ ratios only.
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +30,8 @@ mkdir -p /dev/pts /dev/shm /lib/modules
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 ln -s {modules} /lib/modules/
+ln -s /proc/self/fd /dev/fd
+modprobe tun
 ip link set lo up
 cd {project}
 sh -c '. {folder}/commands' > {folder}/output 2>&1
@@ -78,11 +79,6 @@ def run(kernel: GuestKernel, folder: Path, commands: str, timeout_s: float) -> s
     if not status.exists() or status.read_text() != "0\n":
         pytest.fail(f"the guest's commands failed:\n{_said(folder)}")
     return (folder / "output").read_text()
-
-
-def python() -> str:
-    """Return this Python, as the guest finds it."""
-    return sys.executable
 
 
 def _machine(kernel: GuestKernel, folder: Path) -> list[str]:

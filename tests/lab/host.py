@@ -11,11 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.eventually import eventually_sync
+from tests.eventually import PATIENCE, eventually_sync
 
-START_TIMEOUT_S = 10.0
-RUN_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 10.0 * PATIENCE
+RUN_TIMEOUT_S = 60.0 * PATIENCE
+STOP_TIMEOUT_S = 10.0 * PATIENCE
 
 # Process 1 of the host. Nobody waits for those it inherits: with SIGCHLD ignored, the kernel does.
 _INIT = """

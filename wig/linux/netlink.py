@@ -109,8 +109,8 @@ def set_peers(
 ) -> Iterator[bytes]:
     """Yield the requests that make the changes, in their order; each wants an acknowledgement.
 
-    `bytes_max` bounds the attribute with the peers. A peer that is larger than that by itself is
-    continued in the next message.
+    `bytes_max` bounds the attribute with the peers, 400 at least. A peer that is larger than that
+    by itself is continued in the next message.
     """
     return _set_peers(family, name, _pieces(changes, bytes_max - ATTRIBUTE.size), bytes_max)
 

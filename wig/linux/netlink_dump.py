@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from socket import AF_INET, AF_INET6, inet_ntop
 from struct import Struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from wig import keys
 from wig.device import Device, DevicePeer, Endpoint
@@ -108,7 +108,7 @@ class Dump:
         """Take one message; raise ValueError if it is not understood."""
         for kind, start, end in _attributes(data, reply.start, reply.end):
             if kind == WGDEVICE_A_PEERS:
-                for key, peer, _ in _peers(data, start, end):
+                for key, peer in _peers(data, start, end):
                     self._add_peer(key, peer)
             elif kind == WGDEVICE_A_PRIVATE_KEY:
                 self.private_key = keys.PrivateKey(_text(data[start:end]))
@@ -131,61 +131,96 @@ class Dump:
 def samples(data: bytes, reply: Reply) -> list[Sample]:
     """Return what one message says of its peers; those that are continued are left out."""
     return [
-        Sample(key, peer.handshake_s, peer.received_bytes, peer.sent_bytes, peer.endpoint)
+        sample
         for kind, start, end in _attributes(data, reply.start, reply.end)
         if kind == WGDEVICE_A_PEERS
-        for key, peer, whole in _peers(data, start, end)
-        if whole
+        for _, begin, stop in _attributes(data, start, end)
+        if (sample := _sample(data, begin, stop)) is not None
     ]
 
 
-def _peers(data: bytes, start: int, end: int) -> Iterator[tuple[str, DevicePeer, bool]]:
-    """Yield each peer's key, what the message says of it, and whether that is its beginning."""
+def _sample(data: bytes, start: int, end: int) -> Sample | None:
+    """Return a peer's sample; None: it is continued."""
+    if (usual := _usual(data, start, end)) is None:
+        key, peer, whole = _any_peer(data, start, end)
+        if not whole:
+            return None
+        return Sample(key, peer.handshake_s, peer.received_bytes, peer.sent_bytes, peer.endpoint)
+    _, key, _, _, _, handshake_s, _, _, _, sent, _, received, _ = usual
+    start += _USUAL.size
+    address = start < end and ATTRIBUTE.unpack_from(data, start)[1] == WGPEER_A_ENDPOINT
+    endpoint = _endpoint(data, start + ATTRIBUTE.size) if address else None
+    return Sample(_text(key), handshake_s, received, sent, endpoint)
+
+
+def _peers(data: bytes, start: int, end: int) -> Iterator[tuple[str, DevicePeer]]:
+    """Yield each peer's key, and what the message says of it."""
     for _, begin, stop in _attributes(data, start, end):
-        yield _usual_peer(data, begin, stop) or _any_peer(data, begin, stop)
-
-
-def _whole(size: int, kind: int) -> int:
-    """Return an attribute's header as one number."""
-    return int(_U32.unpack(ATTRIBUTE.pack(size, kind))[0])
+        if (usual := _usual(data, begin, stop)) is not None:
+            yield _usual_peer(usual, data, begin, stop)
+        else:
+            yield _any_peer(data, begin, stop)[:2]
 
 
 # The kernel writes the beginning of a peer, and of an allowed IP, in one order (get_peer and
 # get_allowedips, drivers/net/wireguard/netlink.c). One look at them all costs a third of looking
 # at each, which matters when a device has 100,000 peers.
-_USUAL_PEER = Struct("=I32sI32sIq8xIHxxIQIQIxxxx")
+
+
+def _header_of(size: int, kind: int) -> int:
+    """Return an attribute's header as one number."""
+    return int(_U32.unpack(ATTRIBUTE.pack(size, kind))[0])
+
+
+_USUAL = Struct("=I32sI32sIq8xIHxxIQIQIxxxx")
 _USUAL_HEADERS = (
-    _whole(36, WGPEER_A_PUBLIC_KEY),
-    _whole(36, WGPEER_A_PRESHARED_KEY),
-    _whole(20, WGPEER_A_LAST_HANDSHAKE_TIME),
-    _whole(6, WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL),
-    _whole(12, WGPEER_A_TX_BYTES),
-    _whole(12, WGPEER_A_RX_BYTES),
-    _whole(8, WGPEER_A_PROTOCOL_VERSION),
+    _header_of(36, WGPEER_A_PUBLIC_KEY),
+    _header_of(36, WGPEER_A_PRESHARED_KEY),
+    _header_of(20, WGPEER_A_LAST_HANDSHAKE_TIME),
+    _header_of(6, WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL),
+    _header_of(12, WGPEER_A_TX_BYTES),
+    _header_of(12, WGPEER_A_RX_BYTES),
+    _header_of(8, WGPEER_A_PROTOCOL_VERSION),
 )
-
-
-def _usual_peer(data: bytes, start: int, end: int) -> tuple[str, DevicePeer, bool] | None:
-    if end - start < _USUAL_PEER.size:
-        return None
-    a, key, b, preshared, c, handshake_s, d, keepalive_s, e, sent, f, received, g = (
-        _USUAL_PEER.unpack_from(data, start)
+_USUAL_ALLOWED_IP = {
+    20 + size: (
+        Struct(f"=IBxxxIHxxI{size}s"),
+        (
+            _header_of(5, WGALLOWEDIP_A_CIDR_MASK),
+            _header_of(6, WGALLOWEDIP_A_FAMILY),
+            _header_of(4 + size, WGALLOWEDIP_A_IPADDR),
+            int(family),
+        ),
+        family,
+        8 * size,
     )
-    if (a, b, c, d, e, f, g) != _USUAL_HEADERS:
+    for size, family in ((4, AF_INET), (16, AF_INET6))
+}
+"""By the length of what is in the attribute: layout, headers and family, and then family again for
+`inet_ntop`, and the bits of a whole address."""
+
+
+def _usual(data: bytes, start: int, end: int) -> tuple[Any, ...] | None:
+    """Return headers and values of a peer that begins as usual."""
+    if end - start < _USUAL.size:
         return None
+    found = _USUAL.unpack_from(data, start)
+    return found if found[::2] == _USUAL_HEADERS else None
+
+
+def _usual_peer(
+    usual: tuple[Any, ...], data: bytes, start: int, end: int
+) -> tuple[str, DevicePeer]:
+    _, key, _, preshared, _, handshake_s, _, keepalive_s, _, sent, _, received, _ = usual
     endpoint: Endpoint | None = None
     allowed_ips: tuple[str, ...] = ()
-    for kind, begin, stop in _attributes(data, start + _USUAL_PEER.size, end):
+    for kind, begin, stop in _attributes(data, start + _USUAL.size, end):
         if kind == WGPEER_A_ENDPOINT:
             endpoint = _endpoint(data, begin)
         elif kind == WGPEER_A_ALLOWEDIPS:
             allowed_ips = _allowed_ips(data, begin, stop)
-    return (
-        _text(key),
-        DevicePeer(
-            _preshared(preshared), allowed_ips, keepalive_s, endpoint, handshake_s, received, sent
-        ),
-        True,
+    return _text(key), DevicePeer(
+        _preshared(preshared), allowed_ips, keepalive_s, endpoint, handshake_s, received, sent
     )
 
 
@@ -213,13 +248,27 @@ def _any_peer(data: bytes, start: int, end: int) -> tuple[str, DevicePeer, bool]
 
 
 def _allowed_ips(data: bytes, start: int, end: int) -> tuple[str, ...]:
+    """Return the ranges in an attribute, as `addresses.Range.text`."""
     return tuple(
-        [_allowed_ip(data, begin, stop) for _, begin, stop in _attributes(data, start, end)]
+        [
+            _usual_allowed_ip(data, begin, stop) or _any_allowed_ip(data, begin, stop)
+            for _, begin, stop in _attributes(data, start, end)
+        ]
     )
 
 
-def _allowed_ip(data: bytes, start: int, end: int) -> str:
-    """Return the text of a range, as `addresses.Range.text`."""
+def _usual_allowed_ip(data: bytes, start: int, end: int) -> str | None:
+    if (found := _USUAL_ALLOWED_IP.get(end - start)) is None:
+        return None
+    layout, headers, version, bits = found
+    a, length, b, family, c, address = layout.unpack_from(data, start)
+    if (a, b, c, family) != headers:
+        return None
+    host = inet_ntop(version, address)
+    return host if length == bits else f"{host}/{length}"
+
+
+def _any_allowed_ip(data: bytes, start: int, end: int) -> str:
     found = {kind: begin for kind, begin, _ in _attributes(data, start, end)}
     begin, length = found[WGALLOWEDIP_A_IPADDR], data[found[WGALLOWEDIP_A_CIDR_MASK]]
     if _U16.unpack_from(data, found[WGALLOWEDIP_A_FAMILY])[0] == AF_INET:
