@@ -32,10 +32,12 @@ check: $(BIN)/.installed  ## format, lint, types, layers, unit and property test
 	$(BIN)/coverage report --include='wig/*.py' --fail-under=100  # the core: every branch
 
 test: install  ## every test that this machine can run
+	@deploy/packages.sh test
 	$(MAKE) check
 	$(BIN)/pytest tests/integration tests/system -q
 
 bench: install  ## figures, each beside its floor, with the machine
+	@deploy/packages.sh test
 	$(BIN)/python -m tests.bench
 
 demo: install  ## the story in under a minute

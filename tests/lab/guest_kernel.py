@@ -79,9 +79,11 @@ def _make(directory: Path) -> None:
     """Unpack what a guest needs of Debian's packages."""
     unpacked = directory / "unpacked"
     unpacked.mkdir(parents=True)
-    depends = _run("apt-cache", "depends", "--important", PACKAGE, cwd=directory)
-    names = [line.split()[1] for line in depends.splitlines() if "Depends: linux-image" in line]
-    _run("apt-get", "download", *names[:1], "busybox-static", cwd=directory)
+    name = _newest(directory)
+    if name is None:  # on a fresh machine apt does not know any packages yet
+        _run("apt-get", "update", cwd=directory)
+        name = _newest(directory) or PACKAGE
+    _run("apt-get", "download", name, "busybox-static", cwd=directory)
     for package in directory.glob("*.deb"):
         _run("dpkg-deb", "-x", package.name, unpacked.name, cwd=directory)
         package.unlink()
@@ -95,6 +97,16 @@ def _make(directory: Path) -> None:
     _run("depmod", "-b", str(directory), modules.name, cwd=directory)
     _make_initramfs(directory, unpacked / "bin/busybox", modules.name)
     shutil.rmtree(unpacked)
+
+
+def _newest(directory: Path) -> str | None:
+    """Return the package that `PACKAGE` depends on."""
+    try:
+        said = _run("apt-cache", "depends", "--important", PACKAGE, cwd=directory)
+    except Missing:
+        return None
+    found = [line.split()[1] for line in said.splitlines() if "Depends: linux-image" in line]
+    return found[0] if found else None
 
 
 def _make_initramfs(directory: Path, busybox: Path, version: str) -> None:
