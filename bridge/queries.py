@@ -1,12 +1,13 @@
 """Reads: answered from a reader of its own, in its own thread, beside the writer.
 
-Called by every node that has a database. Each verb is a value (its parameters) and a function.
+Called by whoever has a database: nodes, and `wig sessions`. Each verb is a value (its parameters)
+and a function.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any, NamedTuple, Never
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Never, Protocol
 
 import msgspec
 
@@ -15,6 +16,7 @@ from bridge.connection import Connection, Disconnected
 from bridge.worker import Worker
 from wig import codec, errors, results
 from wig.codec import Value
+from wig.log import Position
 from wig.sqlite.reader import LoggedEntry, Reader
 
 logger = logging.getLogger(__name__)
@@ -26,6 +28,10 @@ BUSY = wire.failed(errors.Unavailable("node: too many queries are waiting"))
 TOO_MUCH = wire.failed(
     errors.TooLarge("limit: the answer would be too large", field="limit", hint="ask for less")
 )
+DEFECT = wire.failed(
+    errors.WigError("node: this is a defect of wig", hint="the node's log shows where; report it")
+)
+SEQ_MAX = 2**63 - 1  # of SQLite's integers
 SECRET_FIELDS = ("private_key", "preshared_key", "secret_digest")
 
 
@@ -109,8 +115,8 @@ def _tokens(reader: Reader, _: Nothing) -> dict[str, Any]:
 
 
 def _entries(reader: Reader, wanted: ListEntries) -> dict[str, Any]:
-    if wanted.after < 0:
-        raise errors.Invalid(f"after: '{wanted.after}' is negative", field="after")
+    if not 0 <= wanted.after <= SEQ_MAX:
+        raise errors.Invalid(f"after: '{wanted.after}' is not 0–{SEQ_MAX}", field="after")
     found = reader.entries(wanted.after, _limit(wanted.limit))
     return {"entries": [_entry(one, secrets=wanted.secrets) for one in found]}
 
@@ -131,18 +137,20 @@ def _limit(limit: int) -> int:
     return limit
 
 
-class _Query(NamedTuple):
+class Query(NamedTuple):
+    """One verb: how its parameters are read, and how it is answered."""
+
     decode: Callable[[bytes], Any]
-    answer: Callable[[Reader, Any], dict[str, Any]]
+    answer: Callable[[Any, Any], dict[str, Any]]
 
 
-QUERIES: dict[str, _Query] = {
-    "interface.list": _Query(codec.decoder(Nothing), _interfaces),
-    "interface.show": _Query(codec.decoder(ShowInterface), _interface),
-    "peer.list": _Query(codec.decoder(ListPeers), _peers),
-    "peer.show": _Query(codec.decoder(ShowPeer), _peer),
-    "token.list": _Query(codec.decoder(Nothing), _tokens),
-    "log.list": _Query(codec.decoder(ListEntries), _entries),
+QUERIES: dict[str, Query] = {
+    "interface.list": Query(codec.decoder(Nothing), _interfaces),
+    "interface.show": Query(codec.decoder(ShowInterface), _interface),
+    "peer.list": Query(codec.decoder(ListPeers), _peers),
+    "peer.show": Query(codec.decoder(ShowPeer), _peer),
+    "token.list": Query(codec.decoder(Nothing), _tokens),
+    "log.list": Query(codec.decoder(ListEntries), _entries),
 }
 
 
@@ -152,13 +160,24 @@ class _Waiting(NamedTuple):
     reply: str
 
 
+class Readable(Protocol):
+    """What is read."""
+
+    def position(self) -> Position | None:
+        """Return where the state is; None: it has no position."""
+
+
 class Queries:
     """Takes queries, and answers them one after another."""
 
-    def __init__(self, bus: Connection, reader: Reader, worker: Worker) -> None:
-        """`reader` is used in `worker`'s thread only."""
+    def __init__(
+        self, bus: Connection, reader: Readable, worker: Worker,
+        queries: Mapping[str, Query] = QUERIES,
+    ) -> None:  # fmt: skip
+        """`reader` is used in `worker`'s thread only; it is what `queries` read."""
         self._bus = bus
         self._reader = reader
+        self._queries = queries
         self._worker = worker
         self._waiting: asyncio.Queue[_Waiting] = asyncio.Queue(WAITING_MAX)
 
@@ -182,12 +201,15 @@ class Queries:
             self._send(waiting.reply, body)
 
     def _answer(self, verb: str, payload: bytes) -> bytes:
-        query = QUERIES[verb]
+        query = self._queries[verb]
         try:
             wanted = query.decode(payload or b"{}")
             return wire.ok(query.answer(self._reader, wanted), self._reader.position())
         except errors.WigError as error:
             return wire.failed(error)
+        except Exception:  # one query must not cost the others their answers
+            logger.exception("a query failed by a defect", extra={"verb": verb})
+            return DEFECT
 
     def _send(self, reply: str, body: bytes) -> None:
         try:

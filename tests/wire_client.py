@@ -7,6 +7,7 @@ only this shows what the server itself refuses.
 import asyncio
 import json
 import ssl
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Self
 
@@ -66,15 +67,40 @@ class WireClient:
 
     async def publish(self, subject: str, reply: str = "", body: bytes = b"") -> list[str]:
         """Publish, and return what the server objects to."""
+        return await self._say(self._message(subject, reply, body))
+
+    async def tell(self, subject: str, bodies: Sequence[bytes]) -> list[str]:
+        """Publish all at once, and return what the server objects to."""
+        return await self._say(b"".join(self._message(subject, "", body) for body in bodies))
+
+    def _message(self, subject: str, reply: str, body: bytes) -> bytes:
         words = " ".join(word for word in (subject, reply, str(len(body))) if word)
         verb = "LMSG" if self.leaf else "PUB"
-        return await self._say(f"{verb} {words}\r\n".encode() + body + b"\r\n")
+        return f"{verb} {words}\r\n".encode() + body + b"\r\n"
 
     async def subscribe(self, subject: str) -> list[str]:
         """Subscribe, and return what the server objects to."""
         self._subscriptions += 1
         words = f"LS+ {subject}" if self.leaf else f"SUB {subject} {self._subscriptions}"
         return await self._say(words.encode() + b"\r\n")
+
+    async def ask(self, subject: str, reply: str, bodies: Sequence[bytes]) -> list[bytes]:
+        """Publish all at once, and return as many answers; the reply must be subscribed to.
+
+        Raises `Hangup` if the server objects, and `TimeoutError` if an answer does not come.
+        """
+        self._writer.write(b"".join(self._message(subject, reply, body) for body in bodies))
+        answers: list[bytes] = []
+        while len(answers) < len(bodies):
+            line = await self._line()
+            if line.startswith("-ERR"):
+                raise Hangup(line)
+            if line == "PING":
+                await self._send("PONG\r\n")
+            elif line.startswith(("MSG ", "LMSG ")):
+                body = self._reader.readexactly(int(line.split()[-1]) + 2)
+                answers.append((await asyncio.wait_for(body, READ_S_MAX))[:-2])
+        return answers
 
     async def _say(self, frame: bytes) -> list[str]:
         try:

@@ -165,15 +165,16 @@ async def test_a_leaf_with_a_certificate_has_the_subjects_of_its_role(tmp_path, 
         assert await Trial(hub, connect, "tls-me", role).wrong() == []
 
 
-async def test_a_client_with_a_certificate_has_the_subjects_of_its_role(tmp_path):
+@pytest.mark.parametrize("role", access.ROLES)
+async def test_a_client_with_a_certificate_has_the_subjects_of_its_role(tmp_path, role):
     """Directly at a hub that wants certificates from clients."""
-    async with guarded(tmp_path, client_mtls=True, certificates=("me=gateway",)) as hub:
+    async with guarded(tmp_path, client_mtls=True, certificates=(f"me={role}",)) as hub:
         tls = context(hub.authority.issue("me"))
 
         def connect():
             return WireClient.open(hub.port, tls=tls)
 
-        assert await Trial(hub, connect, "tls-me", "gateway").wrong() == []
+        assert await Trial(hub, connect, "tls-me", role).wrong() == []
 
 
 async def test_nobody_comes_in_without_a_token(tmp_path):
