@@ -7,7 +7,17 @@ from pathlib import Path
 
 from tests.bench import figures
 
-ALL = ("commit", "program", "replication", "follower", "gateway", "statistics", "metrics", "bulk")
+ALL = (
+    "commit",
+    "program",
+    "replication",
+    "follower",
+    "gateway",
+    "kernel",
+    "statistics",
+    "metrics",
+    "bulk",
+)
 
 
 def main() -> None:

@@ -42,12 +42,17 @@ while :; do :; done
 """
 
 
+def find() -> GuestKernel:
+    """Return the kernel of a guest; raise `Missing`, with the reason, if none can be booted."""
+    if shutil.which(QEMU) is None:
+        raise guest_kernel.Missing(f"a guest needs {QEMU} (Debian's package qemu-system-x86)")
+    return guest_kernel.get()
+
+
 def need() -> GuestKernel:
     """Skip the test, with the reason, unless a guest can be booted here."""
-    if shutil.which(QEMU) is None:
-        pytest.skip(f"a guest needs {QEMU} (Debian's package qemu-system-x86)")
     try:
-        return guest_kernel.get()
+        return find()
     except guest_kernel.Missing as reason:
         pytest.skip(str(reason))
 
