@@ -10,6 +10,7 @@ from tests.bench import figures
 ALL = (
     "commit",
     "program",
+    "logins",
     "replication",
     "follower",
     "gateway",
