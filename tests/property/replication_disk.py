@@ -74,6 +74,8 @@ class Stream:
     epochs: dict[int, str] = field(default_factory=dict)
     owners: list[str] = field(default_factory=list)
     """Who had it before."""
+    taken: dict[int, str] = field(default_factory=dict)
+    """The digest of each entry that it ever took, also of what is pruned: for the invariants."""
 
     @property
     def last(self) -> int:
@@ -93,6 +95,7 @@ class Stream:
         if fits:
             self.records.append(entry.record)
             self.epochs[entry.record.seq] = entry.epoch
+            self.taken[entry.record.seq] = entry.record.digest.hex()
         return fits
 
     def entries(self, seq: int, count: int) -> tuple[list[Record], str]:
@@ -116,6 +119,7 @@ class Stream:
     def lose_tail(self, count: int) -> None:
         """Forget the last entries, as after a loss of power; numbers are used again."""
         del self.records[max(0, len(self.records) - count) :]
+        self.taken = {seq: digest for seq, digest in self.taken.items() if seq <= self.last}
 
     def rot(self, seq: int) -> None:
         """Damage an entry where it is stored."""

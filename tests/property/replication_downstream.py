@@ -79,6 +79,9 @@ class Downstream(Node):
     def perform_for_replica(self, action: do.Action) -> None:
         match action:
             case do.Attach(attempt, database, position, whole):
+                beacon = self.replica.upstream.beacon
+                path = beacon.root.path if beacon and beacon.root else ()
+                assert self.name not in path, "it follows who follows it"
                 self.request = AttachRequest(
                     node=self.name, instance=self.instance, kind="", version="1", inbox="",
                     database=database, position=position, whole=whole,

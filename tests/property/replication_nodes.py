@@ -104,6 +104,8 @@ class Node:
         record = self.disk.records[after]
         before = bytes.fromhex(self.disk.digest_at(after) or "")
         epoch = log.epoch_at(self.disk.lineage, record.seq)
+        assert after >= self.disk.base, "it publishes what is pruned"
+        assert epoch == self.disk.state[after][0], "an entry is stamped with another epoch"
         entry = Published(self.key, self.instance, record, before, epoch)
         if late:
             self.world.late.append(entry)
@@ -291,9 +293,9 @@ class Primary(Node):
         self.world.promises.acknowledge(self, seq)
 
     def begin(self, action: owner.Begin) -> None:
-        assert action.mint, "invariant 5: a stream begins without an epoch of its own"
-        self.store(self.disk.with_epoch(self.world.epoch(self.term)))
-        self.world.promises.told_of_loss(self, action)
+        if action.mint:
+            self.store(self.disk.with_epoch(self.world.epoch(self.term)))
+            self.world.promises.told_of_loss(self, action)
         super().begin(action._replace(mint=False))
 
     def stop(self, reason: str) -> None:

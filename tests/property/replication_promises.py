@@ -29,6 +29,25 @@ class Promises:
         self.open: dict[str, int] = {}
         """Sequences by digest: what was acknowledged, and not declared to be lost."""
 
+    def check(self) -> None:
+        """Check what must hold at every moment."""
+        self.check_states()
+        self.check_acknowledged()
+
+    def check_states(self) -> None:
+        """Invariants 1, 2 and 7: every state is that of a primary at that position."""
+        for node in self.world.downstreams.values():
+            if node.disk is not None and not node.rotten:
+                assert self.truth[node.disk.position] == node.disk.state, node.name
+
+    def check_acknowledged(self) -> None:
+        """Invariant 3: what was acknowledged is there, or an operator was told that it is lost.
+
+        Two primaries may lose more.
+        """
+        if len(self.world.primaries) == 1 and self.world.root.after is not None:
+            assert set(self.open) <= self.world.root.disk.digests(), "invariant 3"
+
     def note(self, disk: Disk) -> None:
         """Remember what a primary decided."""
         known = self.truth.setdefault(disk.position, disk.state)
@@ -55,8 +74,10 @@ class Promises:
         """Declare what an operator was told, and check that it is not too much."""
         disk, loss, stream = primary.disk, begin.loss, primary.stream()
         here = disk.digests()
-        if loss and stream and (there := stream.get(loss.first)):
-            assert there.digest.hex() not in here, f"{loss} are told to be lost, and are not"
+        missing = [seq for seq, it in stream.taken.items() if it not in here] if stream else []
+        if loss and missing:
+            fits = loss.first == min(missing) if loss.exact else loss.first >= min(missing)
+            assert fits, f"{loss} are told to be lost, and not those from {min(missing)}"
         first = loss.first if loss and loss.exact else 0
         last = loss.last if loss else disk.head + len(self.truth)
         for digest in [it for it in self.open if it not in here]:
@@ -100,9 +121,15 @@ class Promises:
         mine = disk.has(claim, self.truth)
         if isinstance(answer, Continue):
             assert mine, "invariant 1: it continues what is not its past"
+            root = node.root()
+            assert root is None or request.node not in root.path, "they follow each other"
         proven = isinstance(answer, Snapshot) and "not in this timeline" in answer.reason
         if proven and claim.seq >= disk.base:  # else it cannot be compared
             self.check_loss(self.truth[claim], disk.state, answer.loss)
+            if answer.loss and self.world.single and not self.world.rolled_back:
+                left = [fork.seq for fork in disk.lineage if fork.parent == claim.epoch]
+                known = min([disk.head, claim.seq - 1, *left]) + 1
+                assert answer.loss.first <= known, f"{answer.loss}: more is known to be lost"
         stream = node.stream()
         if isinstance(answer, Snapshot) and mine and not request.whole and stream:
             assert claim.seq + 1 < stream.first, "it gives a snapshot to who could continue"

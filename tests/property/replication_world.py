@@ -56,6 +56,15 @@ class World:
         self.settle()
         self.root.commit()
 
+    @classmethod
+    def at_rest(cls) -> "World":
+        """Return a tree in which everybody has a few entries."""
+        one = cls()
+        one.grow(4)
+        one.calm(10)
+        assert one.converged()
+        return one
+
     @property
     def root(self) -> Primary:
         """The primary that counts: the last one that was promoted, and got hold of its stream."""
@@ -164,11 +173,27 @@ class World:
             self.deliver(self.messages.pop(0))
             for node in self.downstreams.values():
                 node.finish()
+        self.promises.check()
 
     def calm(self, seconds: float) -> None:
         """Let nothing go wrong for a while."""
         for step in range(int(seconds * 4)):
             self.calm_step(0.25, beacons=step % 4 == 0)
+
+    def grow(self, count: int = 1) -> None:
+        """Do commands at the primary, whose stream does not have them yet."""
+        for _ in range(count):
+            self.root.commit()
+
+    def follow(self, name: str, upstream: str) -> None:
+        """Start a downstream again with another upstream."""
+        self.upstream[name] = upstream
+        self.downstreams[name].kill()
+
+    def deliver_all(self) -> None:
+        """Let all messages arrive, and what they lead to."""
+        while self.messages:
+            self.deliver(self.messages.pop(0))
 
     def write(self, primary: Primary, count: int) -> None:
         """Do so many commands, and let the streams have them."""

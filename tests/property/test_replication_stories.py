@@ -1,51 +1,19 @@
 """Stories that random steps find too rarely, or once found; on the same simulated world."""
 
-import pytest
-
-from tests.property.replication_world import HUB, World
+from tests.property.replication_world import HUB
 from wig import replica_events as on
-
-
-def grow(world: World, count: int = 1) -> None:
-    """Commit some entries."""
-    for _ in range(count):
-        world.root.commit()
-
-
-@pytest.fixture
-def world() -> World:
-    """A tree at rest, with a few entries."""
-    one = World()
-    grow(one, 4)
-    one.calm(10)
-    assert one.converged()
-    return one
-
-
-def everybody_is_right(world: World) -> bool:
-    return all(
-        node.disk is not None and world.promises.truth[node.disk.position] == node.disk.state
-        for node in world.downstreams.values()
-    )
-
-
-def follow(world: World, name: str, upstream: str) -> None:
-    """Start a downstream again with another upstream."""
-    world.upstream[name] = upstream
-    world.downstreams[name].kill()
 
 
 def test_a_proof_that_led_to_a_snapshot_holds_until_it_is_sent(world):
     """The request for the promised snapshot is judged again; that must not begin the wait anew."""
     backup = world.root.disk
-    grow(world, 3)
+    world.grow(3)
     world.calm(10)
 
     world.restore(world.root, backup, with_stream=False)
     world.calm(10)
 
     assert world.converged()
-    assert everybody_is_right(world)
 
 
 def test_entries_of_a_new_epoch_in_a_followers_stream_are_stamped_with_it(world):
@@ -53,7 +21,7 @@ def test_entries_of_a_new_epoch_in_a_followers_stream_are_stamped_with_it(world)
     world.lose_streams(HUB)
     world.root.doubt()
     world.settle()
-    grow(world, 2)
+    world.grow(2)
     for _ in range(40):
         world.tick(0.25)
         for name in (HUB, "mid", "leaf"):
@@ -63,7 +31,7 @@ def test_entries_of_a_new_epoch_in_a_followers_stream_are_stamped_with_it(world)
             world.downstreams[name].finish()
         while world.messages:
             world.deliver(world.messages.pop(0))
-        assert everybody_is_right(world)
+        world.promises.check()
 
     world.calm(10)
     assert world.converged()
@@ -72,12 +40,12 @@ def test_entries_of_a_new_epoch_in_a_followers_stream_are_stamped_with_it(world)
 def test_a_copy_of_a_lost_branch_takes_nothing_from_who_is_on_the_right_one(world):
     """Database and stream were rolled back together, so both branches are in one epoch."""
     backup = world.root.disk
-    follow(world, "gw-mid", HUB)
-    grow(world, 3)
+    world.follow("gw-mid", HUB)
+    world.grow(3)
     world.calm(10)
     lost = world.downstreams["mid"].disk
     world.restore(world.root, backup, with_stream=True)
-    grow(world, 2)
+    world.grow(2)
     world.calm(10)
     assert world.converged()
     right = world.downstreams["gw-mid"].floor
@@ -85,7 +53,7 @@ def test_a_copy_of_a_lost_branch_takes_nothing_from_who_is_on_the_right_one(worl
     world.downstreams["mid"].disk = lost
     world.downstreams["mid"].kill()
     world.beacon(HUB)
-    follow(world, "gw-mid", "mid")
+    world.follow("gw-mid", "mid")
 
     world.calm(10)  # every load asserts invariant 8
     assert world.converged()
@@ -94,14 +62,14 @@ def test_a_copy_of_a_lost_branch_takes_nothing_from_who_is_on_the_right_one(worl
 
 def test_a_node_that_lags_does_not_pull_back_who_comes_from_a_faster_one(world):
     """It says wait until it has caught up, however long that takes."""
-    follow(world, "gw-mid", HUB)
+    world.follow("gw-mid", HUB)
     world.calm(10)
 
     def busy_second() -> None:
         """The primary makes more entries than `mid` can apply."""
         for _ in range(4):
             world.tick(0.25)
-            grow(world, 3)
+            world.grow(3)
             for _ in range(3):
                 world.root.publish()
             world.beacon(HUB)
@@ -115,7 +83,7 @@ def test_a_node_that_lags_does_not_pull_back_who_comes_from_a_faster_one(world):
     busy_second()
     assert world.downstreams["gw-mid"].floor == world.root.disk.position
     assert world.downstreams["mid"].confirmed()
-    follow(world, "gw-mid", "mid")
+    world.follow("gw-mid", "mid")
     for _ in range(3):
         busy_second()  # every load asserts invariant 8
 
@@ -125,9 +93,9 @@ def test_a_node_that_lags_does_not_pull_back_who_comes_from_a_faster_one(world):
 
 def test_what_the_root_said_before_a_downstream_came_proves_nothing(world):
     """The downstream has an entry that this node has not even heard of yet."""
-    follow(world, "gw-mid", HUB)
+    world.follow("gw-mid", HUB)
     world.calm(10)
-    grow(world)
+    world.grow()
     world.root.publish()
     world.give("gw-mid", 1)
     world.deliver(world.messages.pop(0))
@@ -135,7 +103,7 @@ def test_what_the_root_said_before_a_downstream_came_proves_nothing(world):
     ahead = world.downstreams["gw-mid"].floor
     assert ahead == world.root.disk.position
 
-    follow(world, "gw-mid", "mid")
+    world.follow("gw-mid", "mid")
     while world.messages:
         world.deliver(world.messages.pop(0))
         world.downstreams["gw-mid"].finish()
@@ -170,7 +138,7 @@ def test_a_disturbed_replica_is_back_within_seconds(world):
     """Each loses its connection; nobody needs a snapshot for that."""
     for node in world.downstreams.values():
         node.feed(on.Disconnected())
-    grow(world, 5)
+    world.grow(5)
     for node in world.downstreams.values():
         node.feed(on.Connected())
 

@@ -1,0 +1,128 @@
+"""Stories of what upstreams answer; each shows what one rule is for."""
+
+from tests.property.replication_world import HUB
+from wig import replica_events as on
+
+
+def one_answer(world, name):
+    """Let it attach, and do what it is told, with nothing else going on."""
+    for _ in range(8):
+        for message in [it for it in world.messages if name in {it.sender, it.to}]:
+            world.messages.remove(message)
+            world.deliver(message)
+        world.downstreams[name].finish()  # every load asserts invariant 8
+
+
+def ahead_of_mid(world, entries=1):
+    """Let `gw-mid` have an entry that `mid` has not heard of, and come back to it."""
+    world.follow("gw-mid", HUB)
+    world.calm(5)
+    world.cut = frozenset({"mid"})
+    world.write(world.root, entries)
+    world.calm(1)
+    world.cut = frozenset()
+    world.messages.clear()
+    world.follow("gw-mid", "mid")
+
+
+def test_a_beacon_that_is_repeated_proves_nothing(world):
+    """What the root said is as old as it was when it was heard first."""
+    world.beacon(HUB)
+    old = next(it for it in world.messages if it.to == "mid" and isinstance(it.event, on.Heard))
+    world.deliver_all()
+    ahead_of_mid(world)
+    one_answer(world, "gw-mid")
+    kept = world.downstreams["gw-mid"].floor
+
+    for _ in range(6):
+        world.now += 0.3
+        world.deliver(old)
+        world.downstreams["gw-mid"].tick()
+        one_answer(world, "gw-mid")
+
+    assert world.downstreams["gw-mid"].floor == kept
+    world.calm(10)
+    assert world.converged()
+
+
+def lost_branch_at_mid(world):
+    """Roll back the primary with its stream; `mid` keeps the lost branch, pruned, and is cut off.
+
+    `gw-mid` has what the primary has now, and comes to `mid`.
+    """
+    backup = world.root.disk
+    world.follow("gw-mid", HUB)
+    world.write(world.root, 4)
+    world.calm(5)
+    world.cut = frozenset({"mid", "leaf", "gw-leaf"})
+    world.prune(world.downstreams["mid"], 1)
+    world.restore(world.root, backup, with_stream=True)
+    world.write(world.root, 2)
+    world.calm(7)
+    assert world.downstreams["gw-mid"].floor == world.root.disk.position
+
+
+def test_who_has_not_heard_the_root_for_long_takes_nothing_away(world):
+    """It may be on a lost branch: a digest that is pruned does not tell."""
+    lost_branch_at_mid(world)
+    world.cut = frozenset({"mid", "leaf", "gw-leaf", "gw-mid"})
+    world.messages.clear()
+    world.follow("gw-mid", "mid")
+
+    one_answer(world, "gw-mid")
+
+    world.cut = frozenset()
+    world.calm(15)
+    assert world.converged()
+
+
+def test_an_epoch_that_was_lost_without_an_entry_is_given_up(world):
+    """The digest is the same, but what comes next is of another epoch."""
+    backup = world.root.disk
+    world.lose_streams(HUB)
+    world.root.doubt()
+    world.settle()
+    world.calm(5)
+    assert world.converged()
+
+    world.restore(world.root, backup, with_stream=False)
+    world.settle()
+    world.calm(10)
+
+    assert world.converged()
+
+
+def test_who_needs_what_is_pruned_gets_a_snapshot(world):
+    """Its next entry is not there any more."""
+    world.cut = frozenset({"gw-hub"})
+    world.write(world.root, 6)
+    world.calm(3)
+    world.prune(world.root, 2)
+    world.cut = frozenset()
+
+    world.calm(10)
+
+    assert world.converged()
+
+
+def test_what_a_downstream_has_more_is_told(world):
+    """On the branch that the primary left, and beyond its head."""
+    backup = world.root.disk
+    world.write(world.root, 5)
+    world.calm(5)
+    world.restore(world.root, backup, with_stream=False)
+
+    world.calm(10)  # what is told is compared to what is true
+
+    assert world.converged()
+
+
+def test_what_is_beyond_the_head_is_told(world):
+    """A follower's database was copied before its primary lost it all."""
+    world.write(world.root, 5)
+    world.calm(5)
+    world.restore(world.root, world.beginning, with_stream=False)
+
+    world.calm(10)
+
+    assert world.converged()
