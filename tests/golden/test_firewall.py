@@ -6,6 +6,7 @@ FAMILIES", "CHAINS".
 """
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from tests.builders import key
 from wig import egress
 from wig.device import FirewallConfig, Limit, Sources
-from wig.linux import firewall, limits
+from wig.linux import firewall, limits, nft_batch
 
 FOLDER = Path(__file__).parent
 
@@ -65,16 +66,29 @@ def test_a_ruleset_is_written(config, name):
 
 
 def test_a_change_of_limits_is_written():
-    """What goes, goes first: an address may move from one peer to another."""
+    """As Linux reads it: nlmsghdr (netlink.h), nfgenmsg (nfnetlink.h), attributes (nf_tables.h).
+
+    What goes, goes first: an address may move from one peer to another. A range is its first
+    address and the one after its last.
+    """
     before, after = Limit(64_000, ("10.0.0.2", "fd00::2")), Limit(128_000, ("10.0.0.2",))
     taken = Limit(8_000, ("fd00::2/127",))
 
-    text = limits.transaction(
-        firewall.TABLE,
-        [(key("a"), before, after), (key("b"), None, taken), (key("c"), taken, None)],
+    changes = limits.changes(
+        [(key("a"), before, after), (key("b"), None, taken), (key("c"), taken, None)]
     )
 
-    assert text == (FOLDER / "change.nft").read_text()
+    assert list(messages(nft_batch.encode("wig", changes))) == [
+        line for line in (FOLDER / "change.netlink").read_text().splitlines() if line[:1] != "#"
+    ]
+
+
+def messages(raw):
+    """Yield each netlink message as hexadecimal digits."""
+    while raw:
+        size = int.from_bytes(raw[:4], sys.byteorder)
+        yield raw[:size].hex()
+        raw = raw[size:]
 
 
 def test_what_nft_lists_is_what_was_loaded():

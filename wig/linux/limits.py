@@ -1,4 +1,4 @@
-"""Rate limits of peers, as objects and maps in the table `inet wig`: text, and text read back.
+"""Rate limits of peers, as objects and maps in the table `inet wig`: made, changed, read back.
 
 Called by `firewall` (all of them) and `table` (single ones). A peer has two limit objects, named
 for its key: `up_…` for what it sends, `down_…` for what it receives. Maps lead from its addresses
@@ -14,7 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from wig import addresses
+from wig.addresses import Range
 from wig.device import Limit
+from wig.linux.nft_batch import AddElement, AddLimit, Change, DeleteElement, DeleteLimit
 
 BURST_BYTES = 65536  # the largest packet that segmentation offload makes
 
@@ -95,12 +97,12 @@ def _maps() -> Iterator[tuple[str, str, int, str]]:
                 yield f"{direction}{version}_{kind}", direction, version, kind
 
 
-def _elements(limit: Limit, direction: str) -> Iterator[tuple[str, str]]:
-    """Yield the map and the text of each address or range."""
+def _elements(limit: Limit, direction: str) -> Iterator[tuple[str, Range]]:
+    """Yield the map of each address or range."""
     for text in limit.ranges:
         found = addresses.parse_range(text, "ip")
         kind = "hosts" if found.first == found.last else "ranges"
-        yield f"{direction}{found.version}_{kind}", text
+        yield f"{direction}{found.version}_{kind}", found
 
 
 def expected(limits: Mapping[str, Limit]) -> Loaded:
@@ -110,34 +112,28 @@ def expected(limits: Mapping[str, Limit]) -> Loaded:
         for direction in _DIRECTIONS:
             name = object_name(direction, public_key)
             loaded.objects[name] = bytes_per_second(limit)
-            loaded.elements.update(dict.fromkeys(_elements(limit, direction), name))
+            for where, found in _elements(limit, direction):
+                loaded.elements[where, found.text] = name
     return loaded
 
 
-def transaction(table: str, changes: Iterable[tuple[str, Limit | None, Limit | None]]) -> str:
+def changes(peers: Iterable[tuple[str, Limit | None, Limit | None]]) -> list[Change]:
     """Return what turns limits into others: (public key, before, after) each.
 
     What goes, goes first: an address may move from one peer to another.
     """
-    gone: list[str] = []
-    come: list[str] = []
-    for public_key, before, after in changes:
+    gone: list[Change] = []
+    come: list[Change] = []
+    for public_key, before, after in peers:
         for direction in _DIRECTIONS:
             name = object_name(direction, public_key)
             if before is not None:
-                gone += (
-                    f"delete element {table} {where} {{ {text} }}"
-                    for where, text in _elements(before, direction)
-                )
-                gone.append(f"delete limit {table} {name}")
+                gone += (DeleteElement(*each) for each in _elements(before, direction))
+                gone.append(DeleteLimit(name))
             if after is not None:
-                rate = f"rate over {bytes_per_second(after)} bytes/second"
-                come.append(f"add limit {table} {name} {{ {rate} burst {BURST_BYTES} bytes; }}")
-                come += (
-                    f'add element {table} {where} {{ {text} : "{name}" }}'
-                    for where, text in _elements(after, direction)
-                )
-    return "".join(f"{line}\n" for line in (*gone, *come))
+                come.append(AddLimit(name, bytes_per_second(after), BURST_BYTES))
+                come += (AddElement(*each, name) for each in _elements(after, direction))
+    return [*gone, *come]
 
 
 def loaded(listing: Iterable[dict[str, Any]]) -> Loaded:

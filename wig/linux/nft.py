@@ -11,16 +11,15 @@ import subprocess
 from typing import Any
 
 from wig import errors
+from wig.linux.nft_batch import ANSWER_TIMEOUT_S, NETLINK_NETFILTER
 
 PROGRAM = "nft"
 TIMEOUT_S = 60.0  # 100,000 limited peers, loaded on a small host, with room
 
-_NETLINK_NETFILTER = 12  # Linux, include/uapi/linux/netlink.h
 _GET_GENERATION = 10 << 8 | 16  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN, nfnetlink.h, nf_tables.h
 _REQUEST = struct.pack("=IHHIIBBH", 20, _GET_GENERATION, 1, 0, 0, 0, 0, 0)  # nlmsghdr, nfgenmsg
 _GENERATION = struct.Struct(">I")
 _GENERATION_AT = 24  # after both headers and the attribute's own: NFTA_GEN_ID comes first
-_ANSWER_TIMEOUT_S = 5.0
 
 
 def require() -> None:
@@ -50,11 +49,14 @@ def listing(family: str, table: str) -> list[dict[str, Any]] | None:
 
 def generation() -> int:
     """Return a number that grows by one with each transaction of anybody on this host."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as netlink:
-        netlink.settimeout(_ANSWER_TIMEOUT_S)
-        netlink.bind((0, 0))
-        netlink.send(_REQUEST)
-        (number,) = _GENERATION.unpack_from(netlink.recv(4096), _GENERATION_AT)
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as netlink:
+            netlink.settimeout(ANSWER_TIMEOUT_S)
+            netlink.bind((0, 0))
+            netlink.send(_REQUEST)
+            (number,) = _GENERATION.unpack_from(netlink.recv(4096), _GENERATION_AT)
+    except OSError as error:
+        raise errors.Unusable(f"nftables: {error.strerror or error}") from error
     return int(number)
 
 

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from wig import errors
 from wig.device import FirewallConfig, Limit
-from wig.linux import firewall, limits, nft
+from wig.linux import firewall, limits, nft, nft_batch
 
 _FAMILY, _NAME = firewall.TABLE.split()
 
@@ -41,18 +41,15 @@ class Table:
         """Change the limits of some peers, in one transaction."""
         if self._loaded is None:
             raise errors.Unusable("the table is not loaded")
-        text = limits.transaction(
-            firewall.TABLE,
-            (
-                (key, before, after)
-                for key, after in changes.items()
-                if (before := self._limits.get(key)) != after
-            ),
+        found = limits.changes(
+            (key, before, after)
+            for key, after in changes.items()
+            if (before := self._limits.get(key)) != after
         )
-        if not text:
+        if not found:
             return
         generation = nft.generation()
-        nft.run(text)
+        nft_batch.send(nft_batch.encode(_NAME, found))
         for key, after in changes.items():
             if after is None:
                 self._limits.pop(key, None)
