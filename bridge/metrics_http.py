@@ -26,6 +26,7 @@ CONNECTIONS_MAX = 32
 HEAD_BYTES_MAX = 8192
 HEAD_S_MAX = 5.0  # to say what is wanted
 ANSWER_S_MAX = 60.0  # for the largest scrape to the slowest reader
+RETRY_S = 15.0  # between two attempts to have the port
 PLAIN = "text/plain; charset=utf-8"
 
 _REQUEST = re.compile(rb"([A-Z]+) ([^ ?]+)(?:\?[^ ]*)? HTTP/1\.([01])\r\n")
@@ -81,23 +82,35 @@ class Port:
         """The port that it listens on; None: not yet."""
 
     async def run(self) -> Never:
-        """Serve; raise `Unavailable` when the port is taken: it may be free later."""
+        """Serve; as long as the port is taken, say so once, and try again."""
+        told = False
+        while True:
+            try:
+                server = await self._listen()
+            except OSError as error:
+                if not told:
+                    told = True
+                    self._tell(error)
+                await asyncio.sleep(RETRY_S)
+                continue
+            async with server:
+                self.bound = server.sockets[0].getsockname()[1]
+                logger.info("metrics", extra={"port": self.bound})
+                await server.serve_forever()
+
+    async def _listen(self) -> asyncio.Server:
         host, port = self._address
-        try:
-            server = await asyncio.start_server(
-                self._connected, host, port, limit=HEAD_BYTES_MAX, reuse_address=True
-            )
-        except OSError as error:
-            raise errors.Unavailable(
-                f"metrics_addr: port {port} cannot be listened on: {error.strerror or error}",
-                field="metrics_addr",
-                hint="give each program of a host its own --metrics-addr, or none",
-            ) from error
-        async with server:
-            self.bound = server.sockets[0].getsockname()[1]
-            logger.info("metrics", extra={"port": self.bound})
-            await server.serve_forever()
-        raise AssertionError("unreachable: a server serves for ever")
+        return await asyncio.start_server(
+            self._connected, host, port, limit=HEAD_BYTES_MAX, reuse_address=True
+        )
+
+    def _tell(self, error: OSError) -> None:
+        told = {
+            "port": self._address.port,
+            "error": error.strerror or str(error),
+            "hint": "give each program of a host its own --metrics-addr, or none",
+        }
+        logger.warning("no metrics: their port cannot be listened on", extra=told)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections += 1
