@@ -185,11 +185,10 @@ class Far(Site):
             "primary@hub", "--domain", "paris", *self._come,
         )  # fmt: skip
 
-    def start_gateway(self) -> None:
-        """Start the gateway."""
-        self.start(
-            "gateway", *WIG, "gateway", "--name", "gw1", "--follow", "paris@paris", *self._come
-        )
+    def start_gateway(self, *words: str) -> None:
+        """Start the gateway, with these options besides."""
+        own = ("--name", "gw1", "--follow", "paris@paris", *self._come, *words)
+        self.start("gateway", *WIG, "gateway", *own)
 
     @property
     def db(self) -> Path:
