@@ -12,7 +12,8 @@ that it has anyway. To add metrics to a program, declare families, and yield the
     telemetry.add(partial(collect, things))
 
 Names follow Prometheus' conventions: `wig_<noun>_<unit>`, base units, `_total` for what only grows.
-`deploy/prometheus/README.md` lists every family; a test compares it with the tables here.
+`deploy/prometheus/README.md` lists every family; `tests/unit/bridge/test_metrics.py` compares it
+with the code: a new table is added to both.
 
 **Invariant:** no client address, key of an interface, or secret is ever a value or a label.
 """
