@@ -20,7 +20,7 @@ from bridge.expiry import read_clocks
 from bridge.follower import Follower
 from bridge.options import Options
 from bridge.primary import Primary
-from bridge.server import NatsServer, ServerOptions
+from bridge.server import NatsServer
 from bridge.source import Me
 from bridge.supervisor import Service, keep
 from bridge.worker import Worker
@@ -113,13 +113,6 @@ async def bus(server: NatsServer, identity: str) -> AsyncIterator[Connection]:
     )
     async with connection.opened(options, wait_s=5) as one, running(bus=one.run):
         yield one
-
-
-@asynccontextmanager
-async def nats(directory: Path) -> AsyncIterator[NatsServer]:
-    """Run a server that comes back when it is killed."""
-    async with NatsServer(ServerOptions(directory=directory)) as server, running(nats=server.run):
-        yield server
 
 
 def initialise(db: Path) -> None:

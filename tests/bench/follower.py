@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from bridge.server import NatsServer
-from tests import replicas
+from tests import buses, replicas
 from tests.bench.figures import Figure, rss_mb
 from tests.processes import Process, Site
 from wig.log import Position
@@ -24,7 +24,7 @@ def figures(directory: Path) -> list[Figure]:
 
 async def _measure(directory: Path) -> list[Figure]:
     async with (
-        replicas.nats(directory / "nats") as server,
+        buses.nats(directory) as server,
         replicas.primary(server, directory / "hub.db") as hub,
     ):
         await hub.interface()

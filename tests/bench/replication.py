@@ -6,7 +6,7 @@ Both ends share this process, so each figure is the sum of both ends' work.
 import asyncio
 from pathlib import Path
 
-from tests import replicas
+from tests import buses, replicas
 from tests.bench.figures import Clock, Figure
 
 SIZES = (1_000, 10_000, 100_000)
@@ -20,7 +20,7 @@ def figures(directory: Path) -> list[Figure]:
 async def _bootstrap(directory: Path, peers: int) -> Figure:
     directory.mkdir()
     async with (
-        replicas.nats(directory / "nats") as server,
+        buses.nats(directory) as server,
         replicas.primary(server, directory / "wig.db") as primary,
     ):
         await primary.interface()

@@ -20,19 +20,6 @@ LISTENING_S = 0.3  # in which an answer would have come
 
 
 @pytest.fixture
-async def server(tmp_path):
-    async with replicas.nats(tmp_path / "nats") as one:
-        yield one
-
-
-@pytest.fixture
-async def hub(server, tmp_path):
-    async with replicas.primary(server, tmp_path / "hub.db") as one:
-        await one.interface()
-        yield one
-
-
-@pytest.fixture
 async def gw1(server):
     async with replicas.bus(server, "gw1") as one:
         yield one

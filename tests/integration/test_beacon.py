@@ -11,19 +11,6 @@ from tests.eventually import eventually
 
 
 @pytest.fixture
-async def server(tmp_path):
-    async with replicas.nats(tmp_path / "nats") as one:
-        yield one
-
-
-@pytest.fixture
-async def hub(server, tmp_path):
-    async with replicas.primary(server, tmp_path / "hub.db") as one:
-        await one.interface()
-        yield one
-
-
-@pytest.fixture
 async def heard(server):
     """The beacons, with the time when they came."""
     found = []

@@ -4,23 +4,10 @@ import asyncio
 
 import pytest
 
-from tests import builders, replicas
+from tests import builders
 from tests.program import Done, wig
 from tests.replicas import StateSink, converged, downstream
 from tests.trees import follower, reached
-
-
-@pytest.fixture
-async def server(tmp_path):
-    async with replicas.nats(tmp_path / "nats") as one:
-        yield one
-
-
-@pytest.fixture
-async def hub(server, tmp_path):
-    async with replicas.primary(server, tmp_path / "hub.db") as one:
-        await one.interface()
-        yield one
 
 
 @pytest.fixture

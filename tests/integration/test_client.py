@@ -6,14 +6,8 @@ import pytest
 
 from bridge.client import request_id
 from bridge.connection import NoResponders
-from tests.buses import admin, connected, create_interface, create_peer, nats, primary
+from tests.buses import admin, connected, create_interface, create_peer, primary
 from wig import errors
-
-
-@pytest.fixture
-async def server(tmp_path):
-    async with nats(tmp_path) as running:
-        yield running
 
 
 async def test_missing_primary_is_an_error_with_a_hint(server, monkeypatch):

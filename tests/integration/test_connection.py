@@ -10,15 +10,9 @@ import pytest
 from bridge import connection, frames
 from bridge.connection import Disconnected, NoAnswer, NoResponders
 from bridge.options import Options
-from tests.buses import bus_options, cancel, connected, nats
+from tests.buses import bus_options, cancel, connected
 from tests.eventually import eventually
 from wig import errors
-
-
-@pytest.fixture
-async def server(tmp_path):
-    async with nats(tmp_path) as running:
-        yield running
 
 
 async def echo(bus, subject="echo"):

@@ -16,12 +16,6 @@ from wig.linux.mark import DrainMark
 
 
 @pytest.fixture
-async def server(tmp_path):
-    async with replicas.nats(tmp_path / "nats") as one:
-        yield one
-
-
-@pytest.fixture
 def run(server, tmp_path):
     """Run a command as an admin on that server."""
     bus = ("--server", server.url, "--token-file", str(server.credentials_file))

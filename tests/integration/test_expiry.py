@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests import replicas
+from tests import buses, replicas
 from tests.eventually import eventually
 from tests.replicas import StateSink, converged, downstream
 from wig.commands import UpdatePeer
@@ -36,7 +36,7 @@ async def hub(tmp_path):
     """A primary with clocks that a test sets."""
     clocks = Clocks()
     async with (
-        replicas.nats(tmp_path / "nats") as server,
+        buses.nats(tmp_path) as server,
         replicas.primary(server, tmp_path / "hub.db", clock=clocks) as one,
     ):
         await one.interface()

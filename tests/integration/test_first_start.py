@@ -5,14 +5,8 @@ import shutil
 
 import pytest
 
-from tests import replicas
+from tests import buses, replicas
 from tests.replicas import StateSink, converged, downstream
-
-
-@pytest.fixture
-async def server(tmp_path):
-    async with replicas.nats(tmp_path / "nats") as one:
-        yield one
 
 
 @pytest.fixture
@@ -47,7 +41,7 @@ async def test_two_copies_acknowledge_in_two_epochs(server, copies, tmp_path, na
         await converged(sink, hub)
         here = hub.position
     async with (
-        replicas.nats(tmp_path / "elsewhere") as elsewhere,
+        buses.nats(tmp_path / "elsewhere") as elsewhere,
         replicas.primary(elsewhere, copies[1], name) as other,
     ):
         await other.interface()

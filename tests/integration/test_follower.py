@@ -20,17 +20,10 @@ CONVERGE_S_MAX = 5.0
 
 
 @pytest.fixture
-async def server(tmp_path):
-    async with replicas.nats(tmp_path / "nats") as one:
-        yield one
-
-
-@pytest.fixture
-async def hub(server, tmp_path):
-    async with replicas.primary(server, tmp_path / "hub.db") as one:
-        await one.interface()
-        await one.peer()
-        yield one
+async def hub(hub):
+    """With a peer."""
+    await hub.peer()
+    return hub
 
 
 async def delete(bus: Connection, what: str) -> None:

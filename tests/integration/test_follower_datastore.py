@@ -11,17 +11,10 @@ from wig.replication import AttachRequest, Refused
 
 
 @pytest.fixture
-async def server(tmp_path):
-    async with replicas.nats(tmp_path / "nats") as one:
-        yield one
-
-
-@pytest.fixture
-async def hub(server, tmp_path):
-    async with replicas.primary(server, tmp_path / "hub.db") as one:
-        await one.interface()
-        await one.peer()
-        yield one
+async def hub(hub):
+    """With a peer."""
+    await hub.peer()
+    return hub
 
 
 async def test_an_empty_follower_gets_everything_and_keeps_it(server, hub, tmp_path):

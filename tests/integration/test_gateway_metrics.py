@@ -17,19 +17,6 @@ ADDRESS = "203.0.113.77:4711"
 
 
 @pytest.fixture
-async def server(tmp_path):
-    async with replicas.nats(tmp_path / "nats") as one:
-        yield one
-
-
-@pytest.fixture
-async def hub(server, tmp_path):
-    async with replicas.primary(server, tmp_path / "hub.db") as one:
-        await one.interface()
-        yield one
-
-
-@pytest.fixture
 async def node(server, hub, tmp_path):
     async with gateway(server, tmp_path / "run") as one:
         await one.ready()
@@ -64,7 +51,7 @@ async def scraped(node, name: str, *labels: str) -> float | None:
 
 async def created(hub, node, *seeds: str) -> None:
     for seed in seeds:
-        await hub.peer(public_key=builders.key(seed), name=f"{seed}'s \"phone\"")
+        await hub.peer(public_key=builders.key(seed), name=f'{seed}\'s "phone"')
     await eventually(
         lambda: all(builders.key(seed) in node.host.devices["wg0"].peers for seed in seeds),
         "the peers are on the device",

@@ -27,12 +27,6 @@ from wig import commands, errors
 from wig.sqlite.datastore import Datastore, Request
 
 
-@pytest.fixture
-async def server(tmp_path):
-    async with nats(tmp_path) as running:
-        yield running
-
-
 async def create_peers(client, numbers):
     for number in numbers:
         await client.command("peer.create", create_peer(number))

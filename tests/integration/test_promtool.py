@@ -4,7 +4,7 @@ import asyncio
 import re
 from pathlib import Path
 
-from tests import replicas
+from tests import buses, replicas
 from tests.gateway_nodes import gateway
 from tests.pages import look
 from tests.program import Up
@@ -38,7 +38,7 @@ def test_alerts_come_when_they_should():
 async def test_a_gateways_metrics_pass(tmp_path):
     """Names, types, help, text format."""
     async with (
-        replicas.nats(tmp_path / "nats") as server,
+        buses.nats(tmp_path) as server,
         replicas.primary(server, tmp_path / "hub.db") as hub,
         gateway(server, tmp_path / "run") as node,
     ):

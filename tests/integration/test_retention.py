@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.retention import Policy, Retention
-from tests import replicas
+from tests import buses, replicas
 from tests.replicas import StateSink, converged, downstream
 
 NOTHING = timedelta(microseconds=1)
@@ -15,7 +15,7 @@ NOTHING = timedelta(microseconds=1)
 async def hub(tmp_path):
     """A primary whose log is a few entries old."""
     async with (
-        replicas.nats(tmp_path / "nats") as server,
+        buses.nats(tmp_path) as server,
         replicas.primary(server, tmp_path / "hub.db") as one,
     ):
         await one.interface()

@@ -21,19 +21,6 @@ TOLERANCE = 4  # other work shares the machine in the tests; `make bench` has th
 
 
 @pytest.fixture
-async def server(tmp_path):
-    async with replicas.nats(tmp_path / "nats") as one:
-        yield one
-
-
-@pytest.fixture
-async def hub(server, tmp_path):
-    async with replicas.primary(server, tmp_path / "hub.db") as one:
-        await one.interface()
-        yield one
-
-
-@pytest.fixture
 async def gw1(server):
     async with replicas.bus(server, "gw1") as one:
         yield one

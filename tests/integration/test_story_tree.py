@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import replicas, trees
+from tests import buses, replicas, trees
 from tests.eventually import eventually
 from tests.replicas import Small, StateSink
 from wig import log
@@ -145,7 +145,7 @@ async def test_a_tree_of_three_levels_converges_under_churn(tmp_path, monkeypatc
     # A server reserves what each stream may take; these 21 share one, other than on real hosts.
     monkeypatch.setattr("bridge.streams.LOG_BYTES_MAX", 64 * 1024**2)
     async with (
-        replicas.nats(tmp_path / "nats") as server,
+        buses.nats(tmp_path) as server,
         replicas.primary(server, tmp_path / "hub.db") as hub,
     ):
         await hub.interface()
