@@ -27,6 +27,8 @@ class Downstream(Node):
         self.floor: Position | None = None
         """What a gateway's device shows."""
         self.rotten = False
+        self.alerts: list[errors.WigError | None] = []
+        """What the operator was told, over all its processes."""
         super().__init__(world, name, None)
         self.feed(on.Connected())
 
@@ -90,6 +92,8 @@ class Downstream(Node):
             case do.Fetch(attempt):
                 self.fetched_at = self.world.now
                 self.ask(attempt, fetch=True)
+            case do.Alert(error):
+                self.alerts.append(error)
             case do.Apply() | do.Load():
                 assert self.pending is None, "calls of a sink never overlap"
                 self.pending = action

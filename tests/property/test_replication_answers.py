@@ -1,5 +1,7 @@
 """Stories of what upstreams answer; each shows what one rule is for."""
 
+import pytest
+
 from tests.property.replication_world import HUB
 from wig import replica_events as on
 
@@ -45,26 +47,40 @@ def test_a_beacon_that_is_repeated_proves_nothing(world):
     assert world.converged()
 
 
-def lost_branch_at_mid(world):
-    """Roll back the primary with its stream; `mid` keeps the lost branch, pruned, and is cut off.
+def lost_branch_at_mid(world, *, deaf=False):
+    """Roll back the primary with its stream; `mid` and `leaf` keep the lost branch, pruned.
 
-    `gw-mid` has what the primary has now, and comes to `mid`.
+    They are cut off, or hear no beacons, but all that the stream gives. `gw-mid` has what the
+    primary has now, and will come to one of them.
     """
     backup = world.root.disk
     world.follow("gw-mid", HUB)
     world.write(world.root, 4)
     world.calm(5)
-    world.cut = frozenset({"mid", "leaf", "gw-leaf"})
-    world.prune(world.downstreams["mid"], 1)
+    world.cut = frozenset() if deaf else frozenset({"mid", "leaf", "gw-leaf"})
+    for name in ("mid", "leaf"):
+        world.prune(world.downstreams[name], 1)
     world.restore(world.root, backup, with_stream=True)
+    world.settle()
     world.write(world.root, 2)
-    world.calm(7)
+    for step in range(28):
+        world.tick(0.25)
+        if step % 4 == 0:
+            world.beacon(HUB)
+        for name in world.downstreams:
+            world.give(name, 9)
+        for message in [it for it in world.messages if deaf and it.to == "mid"]:
+            if isinstance(message.event, on.Heard):
+                world.messages.remove(message)
+        world.deliver_all()
+        world.downstreams["gw-mid"].finish()
     assert world.downstreams["gw-mid"].floor == world.root.disk.position
 
 
-def test_who_has_not_heard_the_root_for_long_takes_nothing_away(world):
+@pytest.mark.parametrize("deaf", [False, True])
+def test_who_has_not_heard_the_root_for_long_takes_nothing_away(world, deaf):
     """It may be on a lost branch: a digest that is pruned does not tell."""
-    lost_branch_at_mid(world)
+    lost_branch_at_mid(world, deaf=deaf)
     world.cut = frozenset({"mid", "leaf", "gw-leaf", "gw-mid"})
     world.messages.clear()
     world.follow("gw-mid", "mid")
@@ -97,7 +113,7 @@ def test_who_needs_what_is_pruned_gets_a_snapshot(world):
     world.cut = frozenset({"gw-hub"})
     world.write(world.root, 6)
     world.calm(3)
-    world.prune(world.root, 2)
+    world.root.stream().prune(world.root.disk.head - 1)  # it was full; the database has them
     world.cut = frozenset()
 
     world.calm(10)

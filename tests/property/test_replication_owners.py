@@ -140,6 +140,7 @@ def test_a_restored_database_does_not_number_other_entries_alike(world, lost):
         world.lose_streams(HUB)
 
     world.restore(world.root, backup, with_stream=False)
+    world.settle()
     world.write(world.root, 3)
     world.calm(10)
 
