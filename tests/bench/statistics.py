@@ -23,6 +23,7 @@ from tests.eventually import eventually, eventually_sync
 from tests.lab import places
 from wig.linux import samples
 from wig.samples import Batch
+from wig.tally import Backlog
 
 PEERS = 100_000
 TURNS = 3
@@ -70,8 +71,13 @@ def device(directory: Path) -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def gateway(directory: Path, path: Path) -> AsyncIterator[tuple[Statistics, Readings]]:
-    """Run what a gateway has for its statistics, beside a real bus and its stream."""
+async def gateway(
+    directory: Path, path: Path
+) -> AsyncIterator[tuple[Statistics, Statistics, Readings]]:
+    """Run what a gateway has for its statistics, beside a real bus and its stream.
+
+    The second one sends nothing, and its backlog is full after one reading.
+    """
     country = places.write_countries(directory / "c.mmdb", {"198.0.0.0/9": "SE"})
     asn = places.write_networks(directory / "a.mmdb", {"198.0.0.0/9": (64500, "Example AB")})
     async with buses.nats(directory) as server, buses.connected(server, "gw1") as bus:
@@ -81,10 +87,12 @@ async def gateway(directory: Path, path: Path) -> AsyncIterator[tuple[Statistics
         )
         readings = Readings(lambda: (Batch("wg0", peers) for peers in samples.read(path)))
         it = Statistics(bus, readings, places=GeoIP(country, asn))
+        alone = Statistics(bus, readings, backlog=Backlog(samples_max=PEERS))
         sending = asyncio.create_task(it.send())
-        yield it, readings
+        yield it, alone, readings
         await buses.cancel(sending)
         it.close()
+        alone.close()
         readings.close()
 
 
@@ -95,7 +103,7 @@ async def measure(directory: Path, path: Path) -> list[Figure]:
     idle = (await watched(nothing))[1]
     floor = f"an idle loop: {idle}"
     before_mb = rss_mb(os.getpid())
-    async with gateway(directory, path) as (it, readings):
+    async with gateway(directory, path) as (it, alone, readings):
 
         async def read() -> None:
             await readings.current(0)
@@ -124,6 +132,9 @@ async def measure(directory: Path, path: Path) -> list[Figure]:
         memory = f" ({rss_mb(os.getpid()) - before_mb:.0f} MB)"
         found.append(figure("reported again", *worst, memory))
         found.append(figure("scraped", *await watched(scrape)))
+        await alone.look()
+        found.append(figure("merged into a full backlog", *await watched(alone.look)))
+        assert alone.merged
     return found
 
 
