@@ -126,6 +126,15 @@ def test_a_wrong_time_is_refused(text):
             resolved(**{name: text})
 
 
+def test_reports_come_at_least_once_an_hour_or_never():
+    """Whoever reads them takes a gateway for gone after a while."""
+    assert resolved(report_interval="1h").report_interval == 3600.0
+    assert resolved(report_interval="0").report_interval == 0.0
+    for text in ("61m", "30"):
+        with pytest.raises(settings.SettingError, match=r"--report-interval: .* of at most 1h"):
+            resolved(report_interval=text)
+
+
 def test_an_audit_has_an_interval():
     """There is no way to turn it off."""
     with pytest.raises(settings.SettingError, match=r"--audit-interval: '0' .* as in 30s"):
