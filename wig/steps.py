@@ -158,7 +158,7 @@ class Problem(NamedTuple):
     """An object that cannot be put on the host, and why."""
 
     subject: str
-    """`interface NAME`, `peer PUBLIC_KEY`, `firewall` or `forwarding`."""
+    """`interface NAME`, `peer PUBLIC_KEY`, `firewall`, `forwarding`, `egress of NAME` …"""
     interface: str
     """The interface it belongs to; empty: none."""
     reason: str

@@ -120,6 +120,19 @@ class Wanted:
         if after is not None and (limit := peer_limit(after)) is not None:
             self._limits[after.public_key] = limit
 
+    def problems(self) -> tuple[Problem, ...]:
+        """Return what the operator asks for and the state has nothing for: perhaps misspelt."""
+        return tuple(
+            Problem(
+                f"egress of {name}",
+                "",
+                "no interface has this name",
+                "create it, or take it off --egress",
+            )
+            for name in self._egress
+            if self._view.interface(name) is None
+        )
+
     def limit(self, public_key: str) -> Limit | None:
         """Return what a peer may send and receive; None: as much as it likes, or no table."""
         return self._limits.get(public_key) if self._firewall else None

@@ -186,7 +186,9 @@ SETTINGS: dict[str, Setting] = {
         choices=("on", "off", "active"),
     ),
     "firewall": Setting(
-        "touch neither nftables, forwarding nor routing", default=True, kind=_switch
+        "touch neither nftables, forwarding nor routing; keep no rate limits",
+        default=True,
+        kind=_switch,
     ),
     "isolation": Setting("peers of one interface may reach each other", default=True, kind=_switch),
     "egress": Setting(

@@ -134,7 +134,7 @@ def test_what_is_exported_can_be_imported(up, wg, form):
         lines([1], name='a "quoted", name', description="ä; ö")
         + lines([2], ip=None, enabled=False, expire="2099-01-01T00:00:00Z")
         + lines([3], ip="10.9.0.8/29", ip6=None, preshared_key=secret)
-        + lines([4], ip="192.168.7.7", outside_pool=True)
+        + lines([4], ip="192.168.7.7", outside_pool=True, rate_limit=1_500_000)
     )
     assert up.wig("peer", "import", "-", "--interface", wg, stdin=text).code == 0
     before = [without_history(peer) for peer in peers(up)]

@@ -199,3 +199,15 @@ def test_rules_and_routes_that_somebody_changed_are_repaired(site):
         assert gateway.audit() == 4
         assert gateway.audit() == 0
         assert gateway.quarantine() == {}
+
+
+def test_an_egress_waits_for_its_interface(site):
+    """An operator hears of it, who may have misspelt the name."""
+    with DrivenGateway(site.gateway, egress=[way(site)]) as gateway:
+        gateway.load([FIRST])
+        assert gateway.quarantine() == {"egress of wg1": "no interface has this name"}
+
+        gateway.set(SECOND)
+
+        assert gateway.quarantine() == {}
+        assert gateway.audit() == 0

@@ -160,6 +160,16 @@ def test_an_uplink_has_rules_and_a_route():
     assert [each.device.fwmark for each in host.interfaces.values()] == [7, 0]
 
 
+def test_an_egress_of_no_interface_is_told():
+    """It may be misspelt, and the right one's clients leave as all others."""
+    ways = egress.parse_all(["wg0=table:100", "wgO=table:100"])
+
+    (problem,) = of(builders.interface(), egress=ways).problems()
+
+    assert (problem.subject, problem.interface) == ("egress of wgO", "")
+    assert problem.hint == "create it, or take it off --egress"
+
+
 def test_without_the_firewall_there_is_no_policy_routing():
     """Nothing would carry a mark, or keep a limit."""
     ways = egress.parse_all(["wg0=device:eth1,table:100,via:192.0.2.1"])

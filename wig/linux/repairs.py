@@ -85,7 +85,8 @@ class Repairs:
         wanted, too_many = plan.fitting(wanted, observed, self._host.peers_max)
         known = self.quarantine.subjects()
         self.quarantine.reset(only)
-        self.set_aside((*plan.conflicts(wanted, observed), *too_many))
+        conflicts = plan.conflicts(wanted, observed)
+        self.set_aside((*self._wanted.problems(), *conflicts, *too_many))
         steps: Sequence[Step] = plan.plan(wanted, observed)
         left: Sequence[Step] = ()
         if not repair:
