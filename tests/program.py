@@ -37,9 +37,17 @@ class Done(NamedTuple):
 
 
 def environment(state_dir: Path, **more: str) -> dict[str, str]:
-    """Return an environment in which the program knows this state directory only."""
+    """Return an environment in which the program knows this state directory only.
+
+    Its WireGuard is the one that every machine can have.
+    """
     kept = {k: v for k, v in os.environ.items() if not k.startswith("WIG_")}
-    fixed = {"WIG_STATE_DIR": str(state_dir), "WIG_METRICS_ADDR": "none", "NO_COLOR": "1"}
+    fixed = {
+        "WIG_STATE_DIR": str(state_dir),
+        "WIG_METRICS_ADDR": "none",
+        "WIG_WIREGUARD": "userspace",
+        "NO_COLOR": "1",
+    }
     return kept | fixed | more
 
 

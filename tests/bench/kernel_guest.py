@@ -17,6 +17,8 @@ from wig.steps import PeerChange, SetDevice
 
 NAME = "wg0"
 KEY = builders.private_key(NAME)
+ROUNDS = 2
+"""The better one counts: the machine has other things to do."""
 ONE_BY_ONE = 500
 """So many by pyroute2; the time of all is proportional."""
 
@@ -70,15 +72,21 @@ def measure(some: Sequence[PeerChange], work: Callable[[Sequence[PeerChange]], f
 
 def main() -> None:
     kernel, some = Kernel(), changes(int(sys.argv[1]))
-    took = {"pyroute2": measure(some, by_pyroute2), "wg": measure(some, by_wg)}
-    there = kernel.read(NAME)
-    took["wig"] = measure(some, by_wig)
+    by = {"wg": by_wg, "wig": by_wig}
+    rounds = [{name: measure(some, work) for name, work in by.items()} for _ in range(ROUNDS)]
+    took = {name: min(each[name] for each in rounds) for name in by}
     with Clock() as clock:
-        assert kernel.read(NAME) == there
+        found = kernel.read(NAME)
+    assert found is not None
+    assert {key: set(peer.allowed_ips) for key, peer in found.peers.items()} == {
+        change.public_key: set(change.allowed_ips) for change in some
+    }
     took["read"] = clock.s
     with Clock() as clock:
         kernel.remove(NAME)
-    print(json.dumps({**took, "remove": clock.s}))
+    took["remove"] = clock.s
+    took["pyroute2"] = measure(some, by_pyroute2)
+    print(json.dumps(took))
 
 
 if __name__ == "__main__":

@@ -158,6 +158,17 @@ def test_peers_are_set(device):
     assert peers(device).keys() == {A}
 
 
+def test_a_peer_with_thousands_of_ranges_is_whole(device):
+    """It is larger than a message; replaced, it has none of the old ones."""
+    ranges = tuple(f"10.{n >> 8}.{n & 255}.0/24" for n in range(3000))
+
+    change(device, PeerChange(public_key=A, allowed_ips=ranges), PeerChange(public_key=B))
+    assert peers(device) == {A: (None, set(ranges), 0), B: (None, set(), 0)}
+
+    change(device, PeerChange(public_key=A, replace_allowed_ips=True, allowed_ips=ranges[1000:]))
+    assert peers(device)[A] == (None, set(ranges[1000:]), 0)
+
+
 def test_an_allowed_ip_belongs_to_the_last_peer_that_got_it(device):
     """The other keeps the rest; replacing forgets."""
     change(device, PeerChange(public_key=A, allowed_ips=("10.0.0.2", "10.0.0.3")))

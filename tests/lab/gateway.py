@@ -20,14 +20,15 @@ from wig.state import State
 class DrivenGateway:
     """One gateway process after the other, and the log that it follows.
 
-    Calls return how long the gateway took, in seconds, unless they say something else.
+    Its WireGuard is the one that every machine can have, unless the options say otherwise. Calls
+    return how long the gateway took, in seconds, unless they say something else.
     """
 
     def __init__(self, host: Host, *, prefix: Sequence[str] = (), **options: Any) -> None:
         self.host = host
         self._prefix = prefix
         """What runs the program: `env NAME=VALUE`, for example."""
-        self._options = options
+        self._options = {"wireguard": "userspace"} | options
         self.state = State(allocating=False)
         self._seq = 0
         self._digest = log.ZERO_DIGEST

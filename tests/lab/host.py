@@ -1,6 +1,7 @@
 """One host of the lab: its own network, processes, mounts, /run and /etc, inside this machine."""
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -156,6 +157,11 @@ class Host:
     def out(self, *arguments: str, **options: Any) -> str:
         """Run a program and return what it printed."""
         return self.run(*arguments, **options).stdout
+
+    def kind(self, interface: str) -> str:
+        """Return Linux's name for the type of an interface."""
+        (found,) = json.loads(self.out("ip", "-json", "-details", "link", "show", interface))
+        return str(found["linkinfo"]["info_kind"])
 
     def spawn(self, *arguments: str, **options: Any) -> Spawned:
         """Start a program; it ends with the host at the latest. Options are those of `Popen`."""

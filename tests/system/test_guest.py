@@ -15,6 +15,7 @@ from tests.lab import guest
 from tests.lab.guest_report import FILE_VARIABLE
 
 CONTRACT = Path("tests/contract/test_host.py")
+DEVICES = Path("tests/system/test_kernel_devices.py")
 GATEWAY = Path("tests/system/test_kernel_gateway.py")
 TIMEOUT_S = 900.0  # a sixth of it on an idle machine
 PATIENCE = 10
@@ -28,10 +29,11 @@ _COMMANDS = f"""
 export WIG_PATIENCE={PATIENCE}
 run() {{
     export {FILE_VARIABLE}={guest.FOLDER}/$1.jsonl
-    {_PYTEST} $2 -k "$3" > {guest.FOLDER}/$1.log 2>&1
+    shift
+    {_PYTEST} "$@" > ${{{FILE_VARIABLE}}}.log 2>&1
 }}
-run contract {CONTRACT} kernel &
-run gateway {GATEWAY} test &
+run others {CONTRACT} {DEVICES} -k "not fake and not userspace" --durations 9 &
+run gateway {GATEWAY} --durations 9 &
 wait
 """
 
@@ -61,9 +63,9 @@ def names_in(path):
 
 
 @pytest.mark.timeout(TIMEOUT_S + 60)
-@pytest.mark.parametrize("name", [*names_in(CONTRACT), *names_in(GATEWAY)])
+@pytest.mark.parametrize("name", [*names_in(CONTRACT), *names_in(DEVICES), *names_in(GATEWAY)])
 def test_the_kernel_passes(outcomes, name):
-    """A test of the host's contract, or of a client through a gateway, with the kernel's."""
+    """A test of the host's contract, of devices, or of a client through a gateway."""
     found = outcomes.get(name, [])
 
     said = "\n".join(outcome["said"] for outcome in found) or "it did not run"

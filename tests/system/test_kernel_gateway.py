@@ -5,14 +5,13 @@ All tests share one tunnel, because most kernels that these run on are emulated:
 `eventually.PATIENCE`.
 """
 
-import json
 from typing import NamedTuple
 
 import pytest
 
 from tests import builders
-from tests.eventually import PATIENCE, eventually_sync
-from tests.lab import Host, Internet, PacketStream, WebServer, WgQuick, clients, need_kernel
+from tests.eventually import PATIENCE
+from tests.lab import Internet, PacketStream, WebServer, WgQuick, clients, need_kernel
 from tests.lab.gateway import DrivenGateway
 from tests.lab.serve_web import PAGE
 from tests.lab.stream import NOTHING
@@ -30,8 +29,6 @@ class Lab(NamedTuple):
     gateway: DrivenGateway
     tunnel: WgQuick
     server: WebServer
-    other: Host
-    """Has nothing on it."""
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +36,13 @@ def lab():
     need_kernel()
     with (
         Internet() as net,
-        DrivenGateway(net.host("gateway", "access", "world")) as gateway,
+        DrivenGateway(net.host("gateway", "access", "world"), wireguard="auto") as gateway,
         WebServer(net.host("server", "world")) as server,
     ):
         gateway.load(MINE)
         config = clients.config(2, gateway, dns=None)
         with WgQuick(net.host("client", "access"), config) as tunnel:
-            yield Lab(gateway, tunnel, server, net.host("other"))
+            yield Lab(gateway, tunnel, server)
 
 
 @pytest.fixture
@@ -61,19 +58,13 @@ def lost(stream):
     return stream.stop()
 
 
-def kind(host, name):
-    """Return Linux's name for the type of an interface."""
-    (found,) = json.loads(host.out("ip", "-json", "-details", "link", "show", name))
-    return found["linkinfo"]["info_kind"]
-
-
 def test_a_client_fetches_a_page(lab):
     """Over IPv4 and IPv6, from the gateway's address, with the kernel's WireGuard at both ends."""
     for version in (4, 6):
         assert lab.tunnel.fetch(lab.server.urls[version], 5.0 * PATIENCE) == PAGE.decode()
 
     assert lab.server.visitors() == list(lab.gateway.host.addresses["world"])
-    assert (kind(lab.gateway.host, "wg0"), kind(lab.tunnel.host, "vpn0")) == ("wireguard",) * 2
+    assert lab.gateway.host.kind("wg0") == lab.tunnel.host.kind("vpn0") == "wireguard"
 
 
 def test_a_restart_loses_nothing(lab, stream):
@@ -120,47 +111,3 @@ def test_repairing_drift_loses_nothing(lab, stream):
 
     assert lab.gateway.audit() == 4
     assert lost(stream) == NOTHING
-
-
-def test_a_deleted_link_comes_back(lab):
-    """At once, not with the next audit."""
-    host, name = lab.other, "wg0"
-    with DrivenGateway(host, audit_interval_s=3600) as gateway:
-        gateway.load(MINE)
-        host.run("ip", "link", "del", name)
-
-        eventually_sync(
-            lambda: "10.0.0.2" in host.run("wg", "show", name, "allowed-ips", check=False).stdout,
-            "the interface to be back",
-        )
-        gateway.stop(down=True)
-    assert host.run("ip", "link", "show", name, check=False).returncode != 0
-
-
-def test_devices_of_userspace_stay_there(lab):
-    """Until they are taken down: `auto` goes on with them, and `kernel` leaves them alone."""
-    host = lab.other
-    with DrivenGateway(host, wireguard="userspace") as gateway:
-        gateway.load(MINE)
-        gateway.stop()
-        gateway.start_with(wireguard="auto")
-        gateway.load()
-        assert gateway.quarantine() == {}
-        gateway.stop()
-        gateway.start_with(wireguard="kernel")
-        gateway.load()
-        assert "has a tun interface of this name" in gateway.quarantine()["interface wg0"]
-        gateway.stop(down=True)
-        assert kind(host, "wg0") == "tun"
-
-
-def test_devices_of_the_kernel_are_left_alone_by_userspace(lab):
-    """They are named for what they are."""
-    host = lab.other
-    host.run("ip", "link", "add", "wg1", "type", "wireguard")
-    with DrivenGateway(host, wireguard="userspace") as gateway:
-        gateway.load([builders.interface("wg1", port=51821, addresses=())])
-
-        assert "the kernel has a wireguard interface" in gateway.quarantine()["interface wg1"]
-        gateway.stop(down=True)
-    assert kind(host, "wg1") == "wireguard"

@@ -9,6 +9,7 @@ Numbers are in the host's byte order, ports and addresses in the network's.
 
 from binascii import a2b_base64
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from socket import AF_INET, AF_INET6, inet_pton
 from struct import Struct
 
@@ -66,10 +67,18 @@ ATTRIBUTE = Struct("=HH")
 _U16 = Struct("=HHHxx")
 _U32 = Struct("=HHI")
 _KEY = Struct("=HH32s")
-_ALLOWED_IP4 = Struct("=HHHHHxxHH4sHHBxxx")
-_ALLOWED_IP6 = Struct("=HHHHHxxHH16sHHBxxx")
 _SOCKADDR_IN = Struct("=H2s4s8x")
 _SOCKADDR_IN6 = Struct("=H2sI16sI")
+
+# What is the same in all peers is packed once: it comes a hundred thousand times.
+_PUBLIC_KEY = ATTRIBUTE.pack(36, WGPEER_A_PUBLIC_KEY)
+_IP4, _IP6 = (
+    ATTRIBUTE.pack(24 + size, NLA_F_NESTED)
+    + _U16.pack(6, WGALLOWEDIP_A_FAMILY, family)
+    + ATTRIBUTE.pack(4 + size, WGALLOWEDIP_A_IPADDR)
+    for size, family in ((4, AF_INET), (16, AF_INET6))
+)
+_MASKS = [Struct("=HHBxxx").pack(5, WGALLOWEDIP_A_CIDR_MASK, length) for length in range(129)]
 
 
 def get_family() -> bytes:
@@ -120,7 +129,7 @@ def wake(family: int, name: str, public_keys: Iterable[str]) -> Iterator[bytes]:
     pieces = (
         _nested(
             0,
-            _key(WGPEER_A_PUBLIC_KEY, key),
+            _PUBLIC_KEY + a2b_base64(key),
             _U32.pack(8, WGPEER_A_FLAGS, WGPEER_F_UPDATE_ONLY),
             _U16.pack(6, WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL, interval),
         )
@@ -152,33 +161,23 @@ def _pieces(changes: Iterable[PeerChange], bytes_max: int) -> Iterator[bytes]:
     for change in changes:
         head = _peer_head(change)
         allowed = [] if change.remove else [_allowed_ip(text) for text in change.allowed_ips]
-        room = bytes_max - 2 * ATTRIBUTE.size - len(head)
-        while True:
-            count, rest = _fitting(allowed, room)
-            if count:
-                yield _nested(0, head, _nested(WGPEER_A_ALLOWEDIPS, *allowed[:count]))
-            else:
-                yield _nested(0, head)
-            if not rest:
-                break
+        while len(some := b"".join(allowed)) > (room := bytes_max - 8 - len(head)):
+            count = _fitting(allowed, room)
+            yield _nested(0, head, _nested(WGPEER_A_ALLOWEDIPS, *allowed[:count]))
             allowed = allowed[count:]
-            head = _key(WGPEER_A_PUBLIC_KEY, change.public_key)
+            head = _PUBLIC_KEY + a2b_base64(change.public_key)
+        yield _nested(0, head, _nested(WGPEER_A_ALLOWEDIPS, some)) if some else _nested(0, head)
 
 
-def _fitting(parts: Sequence[bytes], room: int) -> tuple[int, bool]:
-    """Return how many parts fit, and whether some are left."""
-    if sum(map(len, parts)) <= room:
-        return len(parts), False
-    count = 0
-    while len(parts[count]) <= room:
-        room -= len(parts[count])
-        count += 1
-    return count, True
+def _fitting(parts: Sequence[bytes], room: int) -> int:
+    """Return how many parts, from the first on, fit."""
+    ends = accumulate(map(len, parts))
+    return sum(end <= room for end in ends)
 
 
 def _peer_head(change: PeerChange) -> bytes:
     """Return everything of a peer but its allowed IPs."""
-    parts = [_key(WGPEER_A_PUBLIC_KEY, change.public_key)]
+    parts = [_PUBLIC_KEY + a2b_base64(change.public_key)]
     if change.remove:
         parts.append(_U32.pack(8, WGPEER_A_FLAGS, WGPEER_F_REMOVE_ME))
         return b"".join(parts)
@@ -199,15 +198,8 @@ def _peer_head(change: PeerChange) -> bytes:
 def _allowed_ip(text: str) -> bytes:
     host, _, length = text.partition("/")
     if ":" in host:
-        pack, size, family, bits = _ALLOWED_IP6.pack, 16, AF_INET6, 128
-    else:
-        pack, size, family, bits = _ALLOWED_IP4.pack, 4, AF_INET, 32
-    return pack(
-        *(24 + size, NLA_F_NESTED),
-        *(6, WGALLOWEDIP_A_FAMILY, family),
-        *(4 + size, WGALLOWEDIP_A_IPADDR, inet_pton(family, host)),
-        *(5, WGALLOWEDIP_A_CIDR_MASK, int(length) if length else bits),
-    )
+        return _IP6 + inet_pton(AF_INET6, host) + _MASKS[int(length) if length else 128]
+    return _IP4 + inet_pton(AF_INET, host) + _MASKS[int(length) if length else 32]
 
 
 def _sockaddr(endpoint: str) -> bytes:
