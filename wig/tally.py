@@ -18,7 +18,7 @@ from wig.samples import Batch
 from wig.stats import Place, Report
 
 SAMPLES_MAX = 1_000_000
-"""Of a backlog, about 60 MB (measured): five minutes of 100,000 active peers, eight hours of 1,000."""
+"""Of a backlog, about 60 MB: five minutes of 100,000 active peers, eight hours of 1,000."""
 CHANGES_MAX = 1000
 """Of a backlog: eight hours, at an interval of 30 s."""
 
