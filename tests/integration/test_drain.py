@@ -5,13 +5,15 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from bridge import drain
+from bridge import drain, subjects, wire
 from bridge.drain import Draining
 from tests import replicas
+from tests.eventually import eventually
 from tests.gateway_nodes import gateway
 from tests.program import Done, wig
 from tests.replicas import StateSink, converged, downstream
 from tests.trees import follower, reached
+from wig import codec
 from wig.linux.mark import DrainMark
 
 
@@ -94,6 +96,35 @@ async def test_only_gateways_can_be_drained(server, run, tmp_path):
 
             assert (done.code, done.error["code"]) == (1, "not_found")
             assert done.error["hint"] == "gateways are gw1"
+
+
+async def test_nobody_has_a_message_sent_to_somebody_else(server, run, tmp_path):
+    """A node publishes with its own rights: only to an inbox of the identity that reports it."""
+    elsewhere = "_INBOX.other.a1"
+    heard = []
+
+    async def hear(message) -> None:
+        heard.append(message)
+
+    async with (
+        replicas.primary(server, tmp_path / "hub.db"),
+        replicas.bus(server, "gw1") as bus,
+        replicas.bus(server, "other") as other,
+    ):
+        await other.subscribe(elsewhere, hear)
+        report = wire.Report(
+            node="gw1", instance="i", role="gateway", version="1", upstream="hub", inbox=elsewhere
+        )
+
+        async def known() -> bool:
+            await bus.publish(subjects.node("hub", "gw1", "report"), codec.encode(report))
+            return len((await run("status")).document["nodes"]) == 2
+
+        await eventually(known, "the report is known")
+        done = await run("gateway", "drain", "gw1")
+
+        assert (done.code, done.error["code"]) == (1, "not_found")
+        assert not heard
 
 
 @pytest.fixture
