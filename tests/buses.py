@@ -153,3 +153,15 @@ async def stream_and_log(running: Running) -> tuple[list[str], list[str]]:
     ]
     records = found.node.datastore.records(seen.first - 1, 1_000_000)
     return in_stream, [record.digest.hex() for record in records]
+
+
+async def is_published(running: Running) -> bool:
+    """Say whether the stream has the whole log, byte for byte."""
+    in_stream, in_log = await stream_and_log(running)
+    return in_stream == in_log
+
+
+async def peers(client: Client) -> set[str]:
+    """Return the public keys of all peers."""
+    reply = await client.query("peer.list", {"limit": 5000})
+    return {peer["public_key"] for peer in reply.ok["peers"]}

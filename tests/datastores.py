@@ -61,6 +61,11 @@ def commit(
     return [_decode(outcome.reply) for outcome in datastore.commit(requests, now)]
 
 
+def codes(replies: list[Any]) -> list[str]:
+    """Return the error's code of each reply, or `ok`."""
+    return [reply.get("error", {}).get("code", "ok") for reply in replies]
+
+
 def contents(datastore: sqlite.Datastore) -> tuple[Header, list[Object]]:
     """Return everything, as a snapshot carries it."""
     with datastore.reader() as reader, reader.snapshot() as (header, objects):
