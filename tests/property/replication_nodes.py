@@ -4,6 +4,7 @@ A step is one call of a state machine and what it asks for; a node can die betwe
 """
 
 import itertools
+from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 DATABASE = "db"
 
 
-class Node:
+class Node(ABC):
     """What primary and follower have in common: a stream of their own, and they are followed."""
 
     follows = True
@@ -170,11 +171,13 @@ class Node:
 
     # Those that follow.
 
+    @abstractmethod
     def root(self) -> Root | None:
-        raise NotImplementedError
+        """Return what it knows of the root."""
 
+    @abstractmethod
     def confirmed(self) -> bool:
-        raise NotImplementedError
+        """Say whether it knows as much as the root."""
 
     def serving(self) -> Serving | None:
         stream = self.stream()

@@ -190,6 +190,11 @@ class World:
         self.upstream[name] = upstream
         self.downstreams[name].kill()
 
+    def deliver_some(self, count: int) -> None:
+        """Let the next messages arrive, in order."""
+        for _ in range(min(count, len(self.messages))):
+            self.deliver(self.messages.pop(0))
+
     def deliver_all(self) -> None:
         """Let all messages arrive, and what they lead to."""
         while self.messages:
@@ -312,33 +317,6 @@ class World:
         self.second_primary()
         del self.downstreams[name]
         self.primaries.append(Primary(self, name, disk))
-
-    def tidy(self) -> None:
-        """Do what the operator does in the end: start what lies about, and follow who is right."""
-        self.cut = frozenset()
-        self.messages.clear()
-        for primary in self.primaries:
-            primary.frozen = False
-        for primary in self.primaries:
-            if not primary.running:
-                primary.restart()
-        self.calm(4.0)
-        if not any(it.running for it in self.primaries):  # three can stop each other in a circle
-            best = max(self.primaries, key=lambda it: (not it.disk.fenced, it.term))
-            best.restart()
-            self.calm(1.0)
-        right = self.root.name
-        for primary in [it for it in self.primaries if not it.running]:
-            primary.restart()
-            assert not primary.running, f"{primary} wins against {self.root}"
-            self.primaries.remove(primary)
-            if not self.nodes(primary.name) and primary.name != "copy":
-                self.upstream[primary.name] = right
-                self.downstreams[primary.name] = Downstream(self, primary.name)
-        for name in self.downstreams:
-            if right not in self.path(name):
-                self.upstream[name] = right
-                self.downstreams[name].kill()
 
     def path(self, name: str) -> list[str]:
         """Return whom a node follows, up to the root or back to where a loop begins."""

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.property.replication_operator import tidy
 from tests.property.replication_world import HUB, World
 
 
@@ -125,7 +126,7 @@ def test_two_copies_that_were_never_published_never_share_an_epoch(name):
     for primary in world.primaries:
         world.write(primary, 2)
 
-    world.tidy()
+    tidy(world)
     world.calm(10)
     assert world.converged()
 
