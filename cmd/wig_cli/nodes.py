@@ -103,7 +103,7 @@ def gateway(parser: argparse.ArgumentParser) -> None:
 def _add_draining(parser: argparse.ArgumentParser) -> None:
     """Add what is done to a gateway that runs, wherever it is."""
     group = parser.add_subparsers(
-        title="instead of running one", metavar="COMMAND", parser_class=arguments.Parser
+        title="instead of running one", metavar="[COMMAND]", parser_class=arguments.Parser
     )
     drain = arguments.verb(
         group, "drain", "wig_cli.draining:drain", help="send nobody new to a gateway",
