@@ -19,6 +19,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 from weakref import WeakSet
 
@@ -31,6 +32,23 @@ BUSY_TIMEOUT_S = 5.0  # another program may hold a lock for a moment: a backup t
 CACHE_KIB = 64 * 1024  # the index of a million keys is 60 MB
 CHECKPOINT_PAGES = 64_000  # 256 MB of WAL: `checkpoints` moves it long before, if it can
 WAL_KEPT_BYTES = 64 * 1024 * 1024  # what a WAL file that had to grow is cut back to
+
+
+class Kind(NamedTuple):
+    """One kind of database file."""
+
+    application_id: int
+    version: int
+    """The newest `PRAGMA user_version` that this program understands, and what it writes."""
+    called: str
+    schema: str
+    """The file with its tables."""
+
+
+def datastore() -> Kind:
+    """Return the kind that a primary or a follower has."""
+    return Kind(APPLICATION_ID, SCHEMA_VERSION, "a database of wig", "schema.sql")
+
 
 _MAGIC = b"SQLite format 3\0"  # https://www.sqlite.org/fileformat.html, section 1.3
 _HEADER_BYTES = 100
@@ -105,11 +123,12 @@ def _inode(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def check_header(path: Path) -> None:
-    """Raise `Unusable`, `Unsupported` or `Damaged` unless `path` is a whole database of wig.
+def check_header(path: Path, kind: Kind | None = None) -> None:
+    """Raise `Unusable`, `Unsupported` or `Damaged` unless `path` is a whole database of its kind.
 
     A file that this process has open was checked when it was opened, and is not touched.
     """
+    kind = kind or datastore()
     try:
         with _guard:
             status = path.stat()
@@ -131,9 +150,9 @@ def check_header(path: Path) -> None:
         raise _truncated(path, f"it has {len(head)} bytes")
     if not head.startswith(_MAGIC):
         raise errors.Unusable(f"db: {errors.quoted(path)} is not a database", field="db")
-    if int.from_bytes(head[68:72], "big") != APPLICATION_ID:
-        raise errors.Unusable(f"db: {errors.quoted(path)} is not a database of wig", field="db")
-    check_version(path, int.from_bytes(head[60:64], "big"))
+    if int.from_bytes(head[68:72], "big") != kind.application_id:
+        raise errors.Unusable(f"db: {errors.quoted(path)} is not {kind.called}", field="db")
+    check_version(path, int.from_bytes(head[60:64], "big"), kind)
     page_bytes = int.from_bytes(head[16:18], "big")
     wanted = (65536 if page_bytes == 1 else page_bytes) * int.from_bytes(head[28:32], "big")
     if status.st_size < wanted and not wal_bytes(path):
@@ -148,11 +167,11 @@ def _truncated(path: Path, why: str) -> errors.Damaged:
     )
 
 
-def check_version(path: Path, version: int) -> None:
+def check_version(path: Path, version: int, kind: Kind) -> None:
     """Raise `Unsupported` for a file that a newer wig wrote."""
-    if version > SCHEMA_VERSION:
+    if version > kind.version:
         raise errors.Unsupported(
-            f"db: {errors.quoted(path)} has format {version}, this program knows {SCHEMA_VERSION}",
+            f"db: {errors.quoted(path)} has format {version}, this program knows {kind.version}",
             field="db",
             hint="upgrade wig on this host",
         )

@@ -9,13 +9,14 @@ changes: an older program would read such bodies and entries as damaged.
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from wig import errors
 from wig.sqlite import connections, sql
+from wig.sqlite.connections import Kind
 
 Step = Callable[[Any], None]
 """Changes a `sqlite_utils.Database` inside a transaction that it neither begins nor ends.
@@ -28,39 +29,48 @@ STEPS: dict[int, Step] = {}
 """The step that brings a file to each version, from version 2 on."""
 
 
-def create(connection: sqlite3.Connection) -> None:
+def create(connection: sqlite3.Connection, kind: Kind | None = None) -> None:
     """Make the tables of the current version, inside the caller's transaction."""
-    for statement in _statements(sql.schema()):
+    kind = kind or connections.datastore()
+    for statement in _statements(sql.schema(kind.schema)):
         connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {connections.APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {connections.SCHEMA_VERSION}")
+    connection.execute(f"PRAGMA application_id = {kind.application_id}")
+    connection.execute(f"PRAGMA user_version = {kind.version}")
 
 
-def migrate(path: Path, connection: sqlite3.Connection) -> None:
+def migrate(
+    path: Path,
+    connection: sqlite3.Connection,
+    kind: Kind | None = None,
+    steps: Mapping[int, Step] | None = None,
+) -> None:
     """Bring the file to the current version, and make sure that it can be written at all.
 
     Raises `Unsupported` if it is of a newer version than this program.
     """
+    kind = kind or connections.datastore()
     connection.execute("BEGIN IMMEDIATE")
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        connections.check_version(path, version)
-        if version < connections.SCHEMA_VERSION:
-            _run_steps(connection, version)
+        connections.check_version(path, version, kind)
+        if version < kind.version:
+            _run_steps(connection, range(version + 1, kind.version + 1), steps or STEPS)
         # Written even if it is right already: BEGIN IMMEDIATE does not fail on a read-only file.
-        connection.execute(f"PRAGMA user_version = {connections.SCHEMA_VERSION}")
+        connection.execute(f"PRAGMA user_version = {kind.version}")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
 
 
-def _run_steps(connection: sqlite3.Connection, version: int) -> None:
+def _run_steps(
+    connection: sqlite3.Connection, numbers: Iterable[int], steps: Mapping[int, Step]
+) -> None:
     # Loaded here, since it costs 100 ms, and there is something to migrate once in a year.
     database = import_module("sqlite_utils").Database(connection)
     bodies_as_bytes, connection.text_factory = connection.text_factory, str
-    for number in range(version + 1, connections.SCHEMA_VERSION + 1):
-        STEPS[number](database)
+    for number in numbers:
+        steps[number](database)
     connection.text_factory = bodies_as_bytes
     if broken := connection.execute("PRAGMA foreign_key_check").fetchone():
         raise errors.Damaged(f"db: a row of {broken[0]} names nothing after the migration")

@@ -13,9 +13,9 @@ _ROWS_AT_ONCE = (64, 8, 1)
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 
-def _load() -> dict[str, str]:
-    """Return the statements without their comments."""
-    text = resources.files(__package__).joinpath("queries.sql").read_text("utf-8")
+def load(file: str) -> dict[str, str]:
+    """Return the statements of one file by name, without their comments."""
+    text = resources.files(__package__).joinpath(file).read_text("utf-8")
     _, *parts = _NAME.split(text)
     return {
         name: " ".join(
@@ -25,7 +25,7 @@ def _load() -> dict[str, str]:
     }
 
 
-_QUERIES = _load()
+_QUERIES = load("queries.sql")
 
 
 def query(name: str) -> str:
@@ -59,6 +59,6 @@ def names() -> frozenset[str]:
     return frozenset(_QUERIES)
 
 
-def schema() -> str:
+def schema(file: str = "schema.sql") -> str:
     """Return the statements that make an empty database of the current version."""
-    return resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
+    return resources.files(__package__).joinpath(file).read_text("utf-8")
