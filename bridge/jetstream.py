@@ -54,6 +54,12 @@ class State(msgspec.Struct):
     messages: int = 0
 
 
+class Floor(msgspec.Struct):
+    """How far a consumer's messages are acknowledged."""
+
+    stream_seq: int = 0
+
+
 class Stored(msgspec.Struct):
     """A message in a stream; headers and data are in base64."""
 
@@ -83,6 +89,8 @@ class Answer(msgspec.Struct):
     state: State | None = None
     message: Stored | None = None
     streams: list[str] | None = None
+    ack_floor: Floor | None = None
+    num_pending: int = 0
 
 
 class _Account(msgspec.Struct):

@@ -66,6 +66,8 @@ class History:
     path: Path
     generation: str = ""
     """The generation of the stream of edges; empty: there is none yet."""
+    published_number: int = 0
+    """The stream has all edges up to this one, as `published` was told last; 0: none."""
 
     @classmethod
     def open(cls, path: str | Path) -> Self:

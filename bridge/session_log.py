@@ -1,0 +1,123 @@
+"""What the log deletes, for those who keep something about peers. Run by `sessions`.
+
+The primary is asked for its entries, like by anybody else, so this needs neither a stream nor a
+place that has to be kept: at the start, and whenever entries are missing or the log turns out to
+be another one, all peers that were ever seen are compared with those that there are.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, Never
+
+from bridge.client import Client
+from bridge.session_book import FAR
+from bridge.worker import Worker
+from wig import errors
+from wig.sqlite.history import HistoryReader
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 1.0
+RETRY_S = 2.0  # while the primary does not answer
+PAGE_ENTRIES = 1000
+PAGE_PEERS = 1000  # a few milliseconds of the primary's reader
+ASK_S = 10.0
+
+Forget = Callable[[Sequence[str], Sequence[str]], Awaitable[None]]
+"""Called with the public keys of peers and the names of interfaces that are deleted."""
+
+
+class _Missing(Exception):
+    """The log does not continue what was read of it."""
+
+
+class LogReader:
+    """Follows the primary's log."""
+
+    def __init__(
+        self, client: Client, reader: HistoryReader, worker: Worker, forget: Forget
+    ) -> None:
+        """`reader` is used in `worker`'s thread only."""
+        self._client = client
+        self._reader = reader
+        self._worker = worker
+        self._forget = forget
+        self._seq = 0
+        self._digest = ""
+        self._silent = False
+        self.compared = False
+        """All peers have been compared since the start."""
+
+    async def run(self) -> Never:
+        """Compare, then follow."""
+        while True:
+            try:
+                if not self.compared:
+                    await self._compare()
+                    self.compared = True
+                await self._follow()
+                self._silent = False
+                await asyncio.sleep(POLL_S)
+            except _Missing:
+                logger.info("the log is another one, or has forgotten entries: all is compared")
+                self.compared = False
+            except errors.Temporary as error:
+                if not self._silent:
+                    logger.info("the log cannot be followed now", extra={"error": error.message})
+                self._silent = True
+                await asyncio.sleep(RETRY_S)
+
+    async def _compare(self) -> None:
+        """Find out which of the peers that were seen are no more."""
+        head = (await self._client.query("log.list", {"limit": 1}, timeout_s=ASK_S)).position
+        self._seq, self._digest = (head.seq, head.digest) if head else (0, "")
+        after, deleted = "", 0
+        while known := await self._worker.call(self._reader.unused, FAR, after, PAGE_PEERS):
+            there = await self._existing(after, known[-1])
+            gone = [key for key in known if key not in there]
+            if gone:
+                await self._forget(gone, ())
+            deleted += len(gone)
+            after = known[-1]
+        logger.info("peers are compared with the log", extra={"seq": self._seq, "gone": deleted})
+
+    async def _existing(self, after: str, last: str) -> set[str]:
+        """Return the keys of the peers that there are between two keys."""
+        found: set[str] = set()
+        cursor: str | None = after
+        while cursor is not None and cursor < last:
+            body = {"limit": PAGE_PEERS} | ({"after": cursor} if cursor else {})
+            page = (await self._client.query("peer.list", body, timeout_s=ASK_S)).ok or {}
+            found.update(peer["public_key"] for peer in page["peers"])
+            cursor = page.get("next")
+        return found
+
+    async def _follow(self) -> None:
+        """Read what is new."""
+        while True:
+            body = {"after": max(0, self._seq - 1), "limit": PAGE_ENTRIES}
+            page = (await self._client.query("log.list", body, timeout_s=ASK_S)).ok or {}
+            entries: list[dict[str, Any]] = page["entries"]
+            if self._seq:
+                same = [(one["seq"], one["digest"]) for one in entries[:1]]
+                if same != [(self._seq, self._digest)]:
+                    raise _Missing
+                entries = entries[1:]
+            if not entries:
+                return
+            peers, interfaces = (
+                list(_deleted(entries, "peer.delete", "public_key")),
+                list(_deleted(entries, "interface.delete", "name")),
+            )
+            if peers or interfaces:
+                await self._forget(peers, interfaces)
+            self._seq, self._digest = entries[-1]["seq"], entries[-1]["digest"]
+
+
+def _deleted(entries: list[dict[str, Any]], kind: str, field: str) -> Iterator[str]:
+    """Yield the identities of what ops of one kind delete."""
+    for entry in entries:
+        op = entry["op"]
+        if op["do"] == kind:
+            yield op[field]
