@@ -179,7 +179,11 @@ def _tell(telemetry: Telemetry, it: _Parts, per_peer: str) -> None:
     lags = Lags(it.follower)
     telemetry.ready(lambda: _unready(lags, it.watch))
     telemetry.prepare(partial(it.readings.current, SCRAPE_AGE_S_MAX))
-    telemetry.add(lambda: metrics_replication.position(it.me, it.bus, it.follower.replica.position))
+    telemetry.add(
+        lambda: metrics_replication.position(
+            it.me, it.bus, it.follower.replica.position, len(it.follower.report().problems)
+        )
+    )
     telemetry.add(partial(metrics_replication.following, it.me, it.follower, lags))
     telemetry.add(lambda: metrics_gateway.collect(it.sink, it.watch, it.readings.last))
     telemetry.add(partial(metrics_gateway.reports, it.statistics))

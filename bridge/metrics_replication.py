@@ -25,7 +25,7 @@ ROOT_AGE = Family(
     "wig_root_age_seconds", GAUGE, "How old the node's knowledge of the primary is.", NODE
 )
 PROBLEMS = Family(
-    "wig_replication_problems", GAUGE, "Problems of following that need an operator.", NODE
+    "wig_status_problems", GAUGE, "Problems that `wig status` shows of the node.", NODE
 )
 ENTRIES = Family("wig_applied_entries_total", COUNTER, "Entries applied from upstream.", NODE)
 APPLY = Family(
@@ -39,14 +39,15 @@ FAILURES = Family(
     "wig_apply_failures_total", COUNTER, "Entries and snapshots that could not be applied.", NODE
 )
 FAMILIES = (
-    BUS, POSITION, EPOCH, HEAD, LAG, LAG_S, ROOT_AGE, PROBLEMS, ENTRIES, APPLY, SNAPSHOTS, LOAD,
+    BUS, PROBLEMS, POSITION, EPOCH, HEAD, LAG, LAG_S, ROOT_AGE, ENTRIES, APPLY, SNAPSHOTS, LOAD,
     FAILURES,
 )  # fmt: skip
 
 
-def position(me: Me, bus: Connection, at: Position | None) -> Iterator[Measured]:
-    """Yield where a node is."""
+def position(me: Me, bus: Connection, at: Position | None, problems: int) -> Iterator[Measured]:
+    """Yield where a node is, and how many `problems` it has."""
     node = me.node, me.role
+    yield PROBLEMS.of(problems, *node)
     yield BUS.of(bus.up, *node)
     yield POSITION.of(at.seq if at else 0, *node)
     if at is not None:
@@ -62,7 +63,6 @@ def following(me: Me, follower: Follower, lags: Lags) -> Iterator[Measured]:
         yield LAG.of(lag.entries, *node)
         yield LAG_S.of(lag.seconds, *node)
         yield ROOT_AGE.of(root.age_s, *node)
-    yield PROBLEMS.of(1 if follower.replica.alert else 0, *node)
     yield ENTRIES.of(work.entries, *node)
     yield APPLY.of(work.apply_s, *node)
     yield SNAPSHOTS.of(work.snapshots, *node)

@@ -129,7 +129,11 @@ def _tell(telemetry: Telemetry, it: Primary | FollowerDatastore, bus: Connection
     node = it.node
     telemetry.alive("writer", partial(node.writer.call, nothing))
     telemetry.ready(partial(health.stream, node.publisher))
-    telemetry.add(lambda: metrics_replication.position(it.me, bus, node.datastore.position()))
+    telemetry.add(
+        lambda: metrics_replication.position(
+            it.me, bus, node.datastore.position(), len(node.status.nodes()[0].problems)
+        )
+    )
     telemetry.add(partial(metrics_datastore.node, node))
     if isinstance(it, Primary):
         telemetry.add(partial(metrics_datastore.commands, it.commands))
