@@ -25,7 +25,8 @@ SYNC_INTERVAL = "10s"
 `always` would cost two thirds of the throughput."""
 
 STORE_BYTES_MAX = 10 * 1024**3
-"""Of all streams together: a log of 2 GiB, and the generations that it replaces."""
+"""Of all streams together: what each may take is reserved. That is the logs of eight nodes, of
+which one is replaced by its next generation, and those of sessions."""
 
 MEMORY_BYTES_MAX = 64 * 1024**2  # no stream of wig is in memory; consumers' state is small
 
@@ -119,6 +120,8 @@ def _hub(values: Hub) -> Iterator[str]:
     if values.leafs is not None:
         yield "leafnodes {"
         yield f"  listen: {_address(values.leafs)}"
+        yield "  # Leaf nodes use the addresses that they were given, not those behind a firewall."
+        yield "  no_advertise: true"
         yield from _tls(values.leafs.tls, "  ")
         yield "}"
     keys = values.keys

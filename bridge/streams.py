@@ -14,9 +14,10 @@ from bridge.jetstream import STREAM_NOT_FOUND, Answer, JetStream, Refused
 
 logger = logging.getLogger(__name__)
 
-LOG_BYTES_MAX = 2 * 1024**3
-"""Of one log, some five million entries; the oldest go first. There is no age limit: the owner
-removes by sequence what the datastore removed, and always keeps the last entry, to compare."""
+LOG_BYTES_MAX = 1024**3
+"""Of one log, some 2.5 million entries; the oldest go first, and who lacks those gets a snapshot.
+There is no age limit: the owner removes by sequence what the datastore removed, and always keeps
+the last entry, to compare."""
 DUPLICATES_NS = 100_000_000
 """JetStream's shortest memory of message ids: expected sequences leave it nothing to do."""
 
