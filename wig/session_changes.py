@@ -134,6 +134,10 @@ class Changes:
     ended: list[EndedRow] = field(default_factory=list)
     edges: list[EdgeRow] = field(default_factory=list)
 
+    def is_empty(self) -> bool:
+        """Say whether there is nothing to be stored: reports, deletions and ends change rows."""
+        return not (self.gateways or self.edges or self.forgotten)
+
 
 class Stored(NamedTuple):
     """Everything that is needed to go on after a restart."""

@@ -313,10 +313,11 @@ class Sessions:
             heappush(self._due_next, due)
         self._due[due].append(session)
 
-    def deleted(self, peers: Iterable[str], at_s: float) -> None:
+    def deleted(self, peers: Iterable[str], at_s: float = 0.0) -> None:
         """Forget peers that the log deleted at `at_s`, and end their sessions.
 
-        Peers that are not known are fine.
+        Peers that are not known are fine. What a gateway read before `at_s` and tells later does
+        not bring them back.
         """
         for peer in peers:
             record = self._table.known.get(peer)

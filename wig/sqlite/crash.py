@@ -29,6 +29,16 @@ LOAD_POINTS = (
 )
 """Every further point of `Datastore.load`."""
 
+HISTORY_POINTS = (
+    "history: before begin",
+    "history: names written",
+    "history: peers written",
+    "history: sessions written",
+    "history: edges written",
+    "history: committed",
+)
+"""Every point of `History.commit`."""
+
 _installed: Callable[[str], None] | None = None
 
 
