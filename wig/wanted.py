@@ -92,17 +92,25 @@ class Wanted:
         self._isolated = isolated
         self._outside: dict[str, dict[str, tuple[str, ...]]] = {}
         self._limits: dict[str, Limit] = {}
+        self._pools: dict[str, tuple[str, ...]] = {}
 
     def reset(self) -> None:
         """Read the whole view again."""
-        self._outside, self._limits = {}, {}
+        self._outside, self._limits, self._pools = {}, {}, {}
         for interface in self._view.interfaces():
             self._collect(interface)
 
     def note_interface(self, name: str) -> None:
-        """Take in that an interface came, changed or went."""
+        """Take in that an interface came, changed or went.
+
+        Its peers are looked at only when its pools are others: a new description costs nothing.
+        """
+        interface = self._view.interface(name)
+        if interface is not None and self._pools.get(name) == interface.addresses:
+            return
         self._outside.pop(name, None)
-        if (interface := self._view.interface(name)) is not None:
+        self._pools.pop(name, None)
+        if interface is not None:
             self._collect(interface)
 
     def note_peer(self, before: Peer | None, after: Peer | None) -> None:
@@ -200,6 +208,7 @@ class Wanted:
         }
 
     def _collect(self, interface: Interface) -> None:
+        self._pools[interface.name] = interface.addresses
         for peer in self._view.peers_of(interface.name):
             if peer.enabled and (ranges := _outside_ranges(interface, peer)):
                 self._outside.setdefault(interface.name, {})[peer.public_key] = ranges

@@ -3,7 +3,7 @@
 import base64
 
 from tests import builders
-from wig import egress, keys, wanted
+from wig import egress, keys, ops, wanted
 from wig.device import DefaultRoute, Limit, PeerConfig, PolicyRule, Sources
 from wig.state import State
 from wig.wanted import Wanted
@@ -93,8 +93,10 @@ def test_what_changes_outside_the_pool_is_followed():
     wants.note_peer(builders.peer(1, ip="10.0.2.2"), None)
     assert wants.routes("wg0") == frozenset()
 
-    wants.note_interface("wg0")
-    assert wants.routes("wg0") == {"10.0.1.1"}
+    for fields in ({"addresses": ("10.9.0.1/24",)}, {"addresses": ("10.9.0.1/24",), "dns": ()}):
+        state.apply_op(ops.InterfaceUpdate(interface=builders.interface(**fields)), "e", 1)
+        wants.note_interface("wg0")
+        assert wants.routes("wg0") == {"10.0.1.1"}
     wants.note_interface("gone")
     wants.note_peer(builders.peer(2, interface="gone"), None)
     assert wants.routes("gone") == frozenset()
