@@ -157,6 +157,11 @@ async def test_what_changed_is_reported_each_interval(hub, devices):
     assert it.failures == 0
 
 
+def logged(caplog):
+    """Return what the reports said in the log."""
+    return [one.message for one in caplog.records if one.name == "bridge.statistics"]
+
+
 async def test_without_a_stream_reports_wait_and_status_says_so(hub, devices, caplog):
     """Until the process that owns it comes; then they are told one by one, and it is said."""
     caplog.set_level(logging.INFO)
@@ -171,6 +176,7 @@ async def test_without_a_stream_reports_wait_and_status_says_so(hub, devices, ca
         assert problem.endswith("stream WIG_STATS is not there: does `wig sessions` run?")
         assert it.waiting > 3
         assert it.failures
+        await eventually(lambda: logged(caplog), "the log to say so")
 
         stream = await Stream(bus).create()
 
@@ -179,8 +185,7 @@ async def test_without_a_stream_reports_wait_and_status_says_so(hub, devices, ca
     assert [one.handshakes for report in await stream.reports() for one in report.interfaces] == [
         (1,), (2,), (3,),
     ]  # fmt: skip
-    said = [one.message for one in caplog.records if one.name == "bridge.statistics"]
-    assert said == ["statistics wait", "statistics are taken again"]
+    assert logged(caplog) == ["statistics wait", "statistics are taken again"]
 
 
 async def test_what_waits_too_long_is_merged(hub, devices):
