@@ -2,10 +2,11 @@
 
 import asyncio
 import random
+import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +28,12 @@ CONVERGE_S_MAX = 90.0
 
 def level(node: str) -> int:
     return 0 if node == "hub" else 1 + level((FOLLOWERS | GATEWAYS)[node])
+
+
+def below(node: str) -> list[str]:
+    """Return a follower and all that is fed by it."""
+    direct = [name for name, upstream in (FOLLOWERS | GATEWAYS).items() if upstream == node]
+    return [node, *(name for one in direct for name in below(one))]
 
 
 class Timed(StateSink):
@@ -72,16 +79,37 @@ class Forest:
         await self.stop(name)
         await self.start(name)
 
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """Let a follower apply nothing, although it goes on to take entries."""
+        thaw = threading.Event()
+        held = asyncio.ensure_future(self.followers[name].node.writer.call(thaw.wait))
+        try:
+            yield
+            assert not held.done()
+        finally:
+            thaw.set()
+
     def behind(self, hub: Small) -> list[str]:
         """Return who is not at the head."""
         where = {name: trees.published(it) for name, it in self.followers.items()}
         where |= {name: sink.where for name, sink in self.sinks.items()}
         return [name for name, position in where.items() if position != hub.position]
 
-    async def converged(self, hub: Small, what: str) -> None:
+    async def converged(self, hub: Small, what: str, but: Sequence[str] = ()) -> None:
+        """Wait until all are at the head, and those of `but` are not."""
         began = time.monotonic()
-        await eventually(lambda: not self.behind(hub), f"{what}: all at the head", CONVERGE_S_MAX)
+        await eventually(
+            lambda: sorted(self.behind(hub)) == sorted(but), f"{what}: all at the head",
+            CONVERGE_S_MAX,
+        )  # fmt: skip
         print(f"{what}: converged in {time.monotonic() - began:.2f} s")
+
+    def print_ages(self) -> None:
+        for depth, ages in sorted(self.take_ages().items()):
+            ages.sort()
+            p50, p99 = ages[len(ages) // 2], ages[len(ages) * 99 // 100]
+            print(f"level {depth}: decided → applied, p50 {p50:.1f} ms, p99 {p99:.1f} ms")
 
     def take_ages(self) -> dict[int, list[float]]:
         """Return the ages of entries by level, and forget them."""
@@ -115,10 +143,12 @@ async def tell(forest: Forest, hub: Small, ops: int) -> None:
     forest.take_ages()
     await churn(hub, chance, 200)
     await forest.converged(hub, "200 commands")
-    for depth, ages in sorted(forest.take_ages().items()):
-        ages.sort()
-        p50, p99 = ages[len(ages) // 2], ages[len(ages) * 99 // 100]
-        print(f"level {depth}: decided → applied, p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+    forest.print_ages()
+    with forest.frozen("b3"):
+        await churn(hub, chance, 100)
+        await forest.converged(hub, "100 commands with a frozen follower", below("b3"))
+        forest.print_ages()
+    await forest.converged(hub, "it goes on")
 
     writing = asyncio.create_task(churn(hub, chance, 100))
     importing = asyncio.create_task(hub.peers(ops))
