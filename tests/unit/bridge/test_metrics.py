@@ -13,6 +13,7 @@ from bridge import (
     metrics_gateway,
     metrics_peers,
     metrics_replication,
+    metrics_sessions,
     telemetry,
 )
 from bridge.metrics import COUNTER, GAUGE, HISTOGRAM, Family, Histogram
@@ -21,6 +22,7 @@ TABLES = {
     "Every program": telemetry.FAMILIES,
     "Datastores and gateways": metrics_replication.FAMILIES,
     "Datastores": metrics_datastore.FAMILIES,
+    "Sessions": metrics_sessions.FAMILIES,
     "Gateways": (*metrics_gateway.FAMILIES, *metrics_peers.FAMILIES),
 }
 ALL = [family for families in TABLES.values() for family in families]
