@@ -194,6 +194,7 @@ class History:
                 self._connection.execute(QUERIES[name], parameters).rowcount
                 for name, parameters in (
                     ("edge_prune", (until,)),
+                    ("edge_prune_old", (self.published_number, before, PRUNED_ROWS_MAX)),
                     ("session_prune", (before, PRUNED_ROWS_MAX)),
                     ("gateway_prune", (before,)),
                 )

@@ -139,6 +139,11 @@ INSERT INTO edge (number, session, kind) VALUES (?, ?, ?);
 -- Edges that the stream has, but for the last ones.
 DELETE FROM edge WHERE number <= ?;
 
+-- name: edge_prune_old
+-- Edges that the stream has, of the oldest sessions that ended before.
+DELETE FROM edge WHERE number <= ? AND session IN (
+    SELECT number FROM session WHERE "end" < ? ORDER BY "end" LIMIT ?);
+
 -- name: edge_oldest
 -- The first edge that is kept.
 SELECT min(number) FROM edge;
