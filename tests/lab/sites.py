@@ -113,6 +113,11 @@ class Hub(Site):
         words = ("--db", str(self.db), "--name", "primary", "--server-keys", str(self.nats))
         self.start("primary", *WIG, "datastore", "--domain", "hub", *words, *self._come)
 
+    def start_sessions(self, *words: str) -> None:
+        """Start the process that finds sessions, with these options besides."""
+        own = ("--db", str(self.disk / "sessions.db"), "--server-keys", str(self.nats))
+        self.start("sessions", *WIG, "sessions", "--domain", "hub", *own, *self._come, *words)
+
     def served(self, lives: int = 1) -> None:
         """Wait until so many primaries have served, one after the other.
 
