@@ -63,10 +63,14 @@ class Client:
             ) from error
 
     async def query(
-        self, verb: str, body: dict[str, Any] | None = None, *, timeout_s: float = TIMEOUT_S
-    ) -> Reply:
-        """Ask the primary something; `verb` is like `peer.list`."""
-        return await self._query(subjects.api(self._identity, verb), body, timeout_s)
+        self, verb: str, body: dict[str, Any] | None = None, *, timeout_s: float = TIMEOUT_S,
+        absent_s: float = ABSENT_S,
+    ) -> Reply:  # fmt: skip
+        """Ask the primary something; `verb` is like `peer.list`.
+
+        `absent_s` is how long there may be nobody who answers.
+        """
+        return await self._query(subjects.api(self._identity, verb), body, timeout_s, absent_s)
 
     async def query_node(
         self,
@@ -87,17 +91,22 @@ class Client:
                 hint="`wig status` shows who does",
             ) from error
 
-    async def _query(self, subject: str, body: dict[str, Any] | None, timeout_s: float) -> Reply:
+    async def _query(
+        self, subject: str, body: dict[str, Any] | None, timeout_s: float,
+        absent_s: float = ABSENT_S,
+    ) -> Reply:  # fmt: skip
         try:
-            return await self._ask(subject, codec.encode(body or {}), timeout_s)
+            return await self._ask(subject, codec.encode(body or {}), timeout_s, absent_s)
         except errors.Unknown as error:
             raise errors.Unavailable(f"{subject}: {error.message}") from error
 
-    async def _ask(self, subject: str, payload: bytes, timeout_s: float) -> Reply:
+    async def _ask(
+        self, subject: str, payload: bytes, timeout_s: float, absent_s: float = ABSENT_S
+    ) -> Reply:
         """Ask until there is an answer that says more than "try again"."""
         now = asyncio.get_running_loop().time
         deadline = now() + timeout_s
-        absent_until = min(deadline, now() + ABSENT_S)
+        absent_until = min(deadline, now() + absent_s)
         unknown: errors.Unknown | None = None
         attempt_s = ATTEMPT_S
         while True:

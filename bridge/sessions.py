@@ -12,16 +12,18 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Never
 
 import msgspec
 
 import wig
-from bridge import connection, subjects, supervisor
+from bridge import connection, metrics_sessions, subjects, supervisor
 from bridge.api import Api, Take
 from bridge.client import Client
 from bridge.connection import Connection, Message
+from bridge.metrics_http import Address
 from bridge.options import Options
 from bridge.queries import Queries
 from bridge.session_api import NOUN, QUERIES, VERBS, History, StreamQueries
@@ -31,6 +33,7 @@ from bridge.session_log import LogReader
 from bridge.session_reports import Reports
 from bridge.session_streams import Limits, SessionStreams
 from bridge.supervisor import Service
+from bridge.telemetry import Telemetry, nothing
 from bridge.worker import Worker
 from wig import codec, errors
 from wig.sessions import Settings
@@ -60,6 +63,8 @@ class SessionsOptions:
     """Of the JetStream that has the streams; None: the connection's."""
     replicas: int = 1
     """How many servers of a JetStream cluster keep the streams."""
+    metrics: Address | None = None
+    """Where metrics and health are asked for; None: nowhere."""
 
 
 async def run_sessions(
@@ -74,7 +79,11 @@ async def run_sessions(
         services = keeper.services()
         if ready is not None:
             services["ready"] = keeper.tell_when_ready(ready)
-        await supervisor.run(services, stop=stop)
+        telemetry = Telemetry()
+        telemetry.add(partial(metrics_sessions.collect, keeper))
+        telemetry.ready(keeper.unready)
+        telemetry.alive("sessions", partial(keeper.worker.call, nothing))
+        await supervisor.run(services | telemetry.services(options.metrics), stop=stop)
 
 
 async def _open(stack: AsyncExitStack, options: SessionsOptions) -> "Keeper":
@@ -99,7 +108,7 @@ class Keeper:
         self._options = options
         self._bus = bus
         self.book = book
-        self._worker = worker
+        self.worker = worker
         self._instance = secrets.token_hex(INSTANCE_BYTES)
         self._since = datetime.now(UTC)
         self._serving = asyncio.Event()
@@ -136,6 +145,10 @@ class Keeper:
 
         return run
 
+    def unready(self) -> tuple[str, ...]:
+        """Return why nobody should rely on it now."""
+        return () if self._serving.is_set() and self._bus.up else ("it does not answer",)
+
     def status(self) -> dict[str, Any]:
         """Describe this process."""
         book = self.book
@@ -146,6 +159,7 @@ class Keeper:
             "peers": book.sessions.known,
             "open": book.sessions.open,
             "reports": book.reports,
+            "samples": book.samples,
             "repeated": book.repeated,
             "refused": book.refused,
             "missed": book.sessions.missed_reports,
@@ -194,14 +208,14 @@ class Keeper:
         )
 
     async def _forget(self, peers: Sequence[str], interfaces: Sequence[str]) -> None:
-        self.edges.committed(await self._worker.call(self.book.forget, peers, interfaces))
+        self.edges.committed(await self.worker.call(self.book.forget, peers, interfaces))
 
     async def _retain(self) -> Never:
         """Forget old sessions, a few at a time."""
         while True:
             forgotten = 0
             now = datetime.now(UTC)
-            while some := await self._worker.call(self.book.prune, now, self._options.max_age):
+            while some := await self.worker.call(self.book.prune, now, self._options.max_age):
                 forgotten += some
             if forgotten:
                 logger.info("old sessions are forgotten", extra={"sessions": forgotten})

@@ -62,6 +62,24 @@ def rate(text: str) -> int | None:
         raise argparse.ArgumentTypeError(_rule(error)) from None
 
 
+def age(text: str) -> timedelta:
+    """Return for how long: `90d`, `12h`."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{errors.quoted(text)} is not a time like 90d or 12h")
+    return timedelta(seconds=int(match.group(1)) * _UNIT_S[match.group(2)])
+
+
+def past(text: str) -> datetime:
+    """Return a time: RFC 3339 with its zone, or so long ago as `7d`."""
+    if _DURATION.fullmatch(text):
+        return datetime.now(UTC) - age(text)
+    value = moment(text)
+    if value is None:
+        raise argparse.ArgumentTypeError(f"{errors.quoted(text)} is not a time")
+    return value
+
+
 def address(text: str) -> str | None:
     """Return an address as it is given, or None for `none`."""
     return None if text == NONE else text

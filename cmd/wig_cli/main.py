@@ -21,6 +21,7 @@ GROUPS: dict[str, tuple[str, str]] = {
         "wig_cli.nodes:gateway",
         "run a gateway: apply a datastore to this host's WireGuard",
     ),
+    "sessions": ("wig_cli.sessions:sessions", "find out who is connected, from all gateways"),
     "interface": (
         "wig_cli.interfaces:interface",
         "create, list, show, update, delete interfaces (VPNs)",
@@ -30,6 +31,7 @@ GROUPS: dict[str, tuple[str, str]] = {
         "wig_cli.tokens:token",
         "create, list, delete what programs identify themselves with",
     ),
+    "session": ("wig_cli.sessions:session", "list who was connected when, and follow it"),
     "status": ("wig_cli.status:status", "show every node, its position and its lag"),
     "log": ("wig_cli.logs:add", "follow, show and check the log of changes"),
     "backup": ("wig_cli.files:backup", "copy a database while it is in use"),

@@ -209,7 +209,7 @@ def run_datastore(options: argparse.Namespace) -> int:
             node.DatastoreOptions(
                 db=Path(db),
                 name=name,
-                bus=_bus(options, name),
+                bus=bus_options(options, name),
                 auth=auth,
                 domain=options.domain,
                 replicas=options.replicas,
@@ -249,7 +249,7 @@ def run_gateway(options: argparse.Namespace) -> int:
                 name=name,
                 upstream=upstream,
                 domain=domain or None,
-                bus=_bus(options, name),
+                bus=bus_options(options, name),
                 replace=options.replace,
                 down_on_exit=options.down_on_exit,
                 mark=import_module("wig.linux.mark").DrainMark(Path(options.run_dir), name),
@@ -271,7 +271,7 @@ def _node_name(options: argparse.Namespace) -> str:
     return name
 
 
-def _bus(options: argparse.Namespace, name: str) -> Any:
+def bus_options(options: argparse.Namespace, name: str) -> Any:
     """Return how a node comes to the bus.
 
     As who its token says, for that is what it may be; as itself, with credentials that are

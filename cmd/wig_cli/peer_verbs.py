@@ -12,7 +12,7 @@ from msgspec import UNSET
 from wig import errors, keys, x25519
 from wig.addresses import parse_cidr
 from wig.commands import AUTO, CreatePeer, DeletePeer, UpdatePeer
-from wig_cli import inputs, new_keys, objects, output, private_files, quick
+from wig_cli import inputs, new_keys, objects, output, private_files, quick, session_verbs
 from wig_cli.arguments import UsageError
 
 if TYPE_CHECKING:
@@ -211,13 +211,31 @@ def check_list(options: argparse.Namespace) -> None:
 
 async def run_list(session: "Session", options: argparse.Namespace) -> None:
     """List peers as they come, in constant memory."""
-    found = pages(session, options.interface, options.limit)
+    columns: tuple[str, ...] = COLUMNS
+    if options.unused_for is None:
+        found = pages(session, options.interface, options.limit)
+    else:
+        columns = (*COLUMNS, "last_seen")
+        everybody = pages(session, options.interface)
+        found = _first(session_verbs.unused(session, everybody, options.unused_for), options.limit)
     if output.is_json(options):
         await output.array("peers", found)
         return
-    table = output.Table(*COLUMNS)
+    table = output.Table(*columns)
     async for page in found:
-        table.rows([[one[name] for name in COLUMNS] for one in page])
+        table.rows([[one[name] for name in columns] for one in page])
+
+
+async def _first(
+    pages: AsyncIterator[list[dict[str, Any]]], limit: int | None
+) -> AsyncIterator[list[dict[str, Any]]]:
+    """Yield at most `limit` peers."""
+    left = sys.maxsize if limit is None else limit
+    async for page in pages:
+        yield page[:left]
+        left -= len(page)
+        if left <= 0:
+            return
 
 
 async def run_show(session: "Session", options: argparse.Namespace) -> None:
@@ -225,10 +243,18 @@ async def run_show(session: "Session", options: argparse.Namespace) -> None:
     body = {"public_key": options.public_key, "secrets": options.secrets}
     found = await session.query("peer.show", body)
     peer = objects.complete("peer", found["peer"])
+    try:
+        seen = await session_verbs.last_seen(session, [peer["public_key"]])
+        peer["last_seen"] = seen.get(peer["public_key"])
+    except errors.WigError as error:
+        # A peer is shown also when nobody knows when it was seen.
+        output.note(f"last seen: not known: {error.message}")
     if output.is_json(options):
         output.document({"peer": peer})
-    else:
-        output.fields(peer, FIELDS)
+        return
+    if peer.get("last_seen", "") is None:
+        peer["last_seen"] = "never"
+    output.fields(peer, (*FIELDS, "last_seen"))
 
 
 async def run_update(session: "Session", options: argparse.Namespace) -> None:

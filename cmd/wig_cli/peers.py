@@ -34,10 +34,17 @@ def peer(parser: argparse.ArgumentParser) -> None:
     listing = arguments.verb(
         group, "list", "wig_cli.peer_verbs:run_list",
         check="wig_cli.peer_verbs:check_list", help="list peers by public key",
-        examples=("wig peer list", "wig peer list --interface wg0 --output json"),
+        examples=(
+            "wig peer list", "wig peer list --interface wg0 --output json",
+            "wig peer list --unused-for 90d",
+        ),
     )  # fmt: skip
     listing.add_argument("--interface", metavar="NAME", help="of this interface only")
     listing.add_argument("--limit", type=inputs.whole, metavar="N", help="at most N peers")
+    listing.add_argument(
+        "--unused-for", type=inputs.age, metavar="AGE",
+        help="those without a sign of life for so long, 90d; if there never was one, since created",
+    )  # fmt: skip
     show = arguments.verb(
         group, "show", "wig_cli.peer_verbs:run_show", help="show one peer",
         examples=("wig peer show xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",),

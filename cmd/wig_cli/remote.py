@@ -16,6 +16,7 @@ sys.modules.setdefault("aiohttp", None)  # type: ignore[arg-type]
 from msgspec import to_builtins  # noqa: E402
 
 from bridge import client, credentials  # noqa: E402
+from bridge.connection import NoResponders  # noqa: E402
 from bridge.options import Options  # noqa: E402
 from bridge.wire import Reply  # noqa: E402
 from wig import access, errors  # noqa: E402
@@ -64,6 +65,21 @@ class Session:
     async def query_node(self, node: str, verb: str, body: dict[str, Any]) -> dict[str, Any]:
         """Ask a node by its name."""
         reply = await self._inner.query_node(node, verb, body, timeout_s=self._timeout_s)
+        return reply.ok or {}
+
+    async def sessions(
+        self, verb: str, body: dict[str, Any], *, absent_s: float = 1.0
+    ) -> dict[str, Any]:
+        """Ask the keeper of sessions; it may be away for `absent_s`."""
+        try:
+            reply = await self._inner.query(
+                f"session.{verb}", body, timeout_s=self._timeout_s, absent_s=absent_s
+            )
+        except NoResponders as error:
+            raise NoResponders(
+                "sessions: nobody answers",
+                hint="is `wig sessions` running, beside the primary? `wig up` starts it",
+            ) from error
         return reply.ok or {}
 
     async def head(self) -> int:

@@ -216,6 +216,16 @@ SETTINGS: dict[str, Setting] = {
     "tls_role": Setting(
         "role of a certificate by its name, repeatable", None, "CN=ROLE", many=True
     ),
+    "session_inactivity": Setting(
+        "a session is over so long after its last sign of life; else 10m", None, "TIME", _interval
+    ),
+    "session_max_age": Setting("older sessions are forgotten; else 180d", None, "AGE", _age),
+    "session_stream_max_age": Setting(
+        "age of what leaves WIG_SESSIONS; else 90d", None, "AGE", _age
+    ),
+    "session_stream_max_bytes": Setting(
+        "size of the stream WIG_SESSIONS; else 536870912", None, "BYTES", _count
+    ),
     "timeout": Setting("seconds to wait for an answer", 10, "SECONDS", _seconds),
 }
 """Every setting there is; a TOML file may have these keys and no others."""

@@ -1,0 +1,139 @@
+"""`wig sessions` on a real server: reports become sessions, and each edge one message."""
+
+import pytest
+
+from tests import keepers
+from tests.builders import key
+from tests.eventually import eventually
+from tests.keepers import Teller
+from wig import errors
+
+ALICE, BOB = key("alice"), key("bob")
+
+
+@pytest.fixture
+async def site(tmp_path):
+    """A server with nobody on it."""
+    async with keepers.site(tmp_path) as it:
+        yield it
+
+
+async def test_a_report_becomes_a_session(site):
+    """It is listed, its peer was seen, and its begin is in the stream."""
+    async with site.keeper():
+        await Teller(site.client, "gw1").tell(ALICE)
+
+        (edge,) = await site.edges(1)
+
+        (session,) = await site.sessions()
+        assert edge["event"] == "begin"
+        assert edge["number"] == 1
+        assert {*session, "event", "number"} <= edge.keys()
+        assert (session["peer"], session["interface"]) == (ALICE, "wg0")
+        assert (session["country"], session["asn"]) == ("SE", 64500)
+        assert session["gateways"] == ["gw1"]
+        assert session["end"] is None
+        assert set((await site.ask("seen", peers=[ALICE, BOB]))["seen"]) == {ALICE}
+
+
+async def test_a_restart_changes_nothing(site):
+    """Active sessions go on, and no edge is published again."""
+    teller = Teller(site.client, "gw1")
+    async with site.keeper():
+        report = await teller.tell(ALICE)
+        await site.edges(1)
+    async with site.keeper():
+        await teller.send(report)  # a gateway that got no answer
+        await teller.tell(BOB)
+        edges = await site.edges(2)
+
+        assert [(one["number"], one["peer"]) for one in edges] == [(1, ALICE), (2, BOB)]
+        assert len(await site.sessions(active=True)) == 2
+
+
+async def test_reports_of_a_time_without_a_keeper_are_read_later(site):
+    """They wait in the stream."""
+    async with site.keeper():
+        pass
+    await Teller(site.client, "gw1").tell(ALICE)
+    async with site.keeper():
+        assert [one["peer"] for one in await site.edges(1)] == [ALICE]
+
+
+async def test_a_report_in_another_name_is_refused(site):
+    """The subject says who sends, and the server sees to that; what is refused is counted."""
+    async with site.keeper():
+        teller = Teller(site.client, "gw1")
+        report = teller.report(ALICE)
+        teller.name = "gw2"
+        await teller.send(report)
+        await site.client.bus.publish("wig.stats.gw3", b"nonsense")
+
+        await eventually(lambda: _refused(site, 2), "both to be refused")
+        assert await site.sessions() == []
+
+
+async def _refused(site, count):
+    return (await site.ask("status"))["refused"] == count
+
+
+async def test_the_stream_of_edges_is_lost(site):
+    """What is in it is gone; what comes is in the next one, once, with the numbers going on."""
+    teller = Teller(site.client, "gw1")
+    async with site.keeper():
+        await teller.tell(ALICE)
+        await site.edges(1)
+        await site.client.bus.request("$JS.API.STREAM.DELETE.WIG_SESSIONS", timeout_s=5)
+        await teller.tell(BOB)
+
+        (edge,) = await site.edges(1)
+
+    assert (edge["number"], edge["peer"]) == (2, BOB)
+
+
+async def test_the_stream_of_reports_is_lost(site):
+    """It is made again, and the next reports are read."""
+    teller = Teller(site.client, "gw1")
+    async with site.keeper():
+        await teller.tell(ALICE)
+        await site.edges(1)
+        await site.client.bus.request("$JS.API.STREAM.DELETE.WIG_STATS", timeout_s=5)
+        await eventually(site.reads, "the stream to be made again", 15.0)
+        await teller.tell(BOB)
+
+        assert [one["peer"] for one in await site.edges(2)] == [ALICE, BOB]
+
+
+async def test_a_second_keeper_ends(site, tmp_path):
+    """Two would take each other's reports: the second says so, and stops."""
+    async with site.keeper():
+        with pytest.raises(errors.Fenced, match="another process keeps them"):
+            async with site.keeper(db=tmp_path / "other.db"):
+                pass
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "field"),
+    [
+        ("list", {"peer": "x"}, "peer"),
+        ("list", {"interface": "no.dots"}, "interface"),
+        ("list", {"country": "Sweden"}, "country"),
+        ("list", {"limit": 0}, "limit"),
+        ("list", {"limit": 1001}, "limit"),
+        ("list", {"since": "2026-01-01T00:00:00"}, "since"),
+        ("list", {"colour": "red"}, "colour"),
+        ("seen", {"peers": ["x"]}, "peers"),
+        ("seen", {}, "peers"),
+        ("edges", {"after": -1}, "after"),
+        ("edges", {"limit": 501}, "limit"),
+        ("attach", {"x": 1}, "x"),
+        ("status", {"x": 1}, "x"),
+    ],
+)
+async def test_bad_input_is_named(site, verb, body, field):
+    """Each mistake gets one error with its field."""
+    async with site.keeper():
+        with pytest.raises(errors.Invalid) as caught:
+            await site.ask(verb, **body)
+
+    assert caught.value.field == field
