@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import sqlite3
+import sys
 from contextlib import closing
 
 import pytest
@@ -17,6 +18,9 @@ from tests.lab.web import PAGE, WebServer
 from tests.lab.wg_quick import WgQuick
 
 RECONNECT_S_MAX = 20.0  # WireGuard's own: a client asks for new keys after 15 s of silence
+INACTIVITY = "10s"  # after which a session is over
+OVER_S_MAX = 40.0
+HOMES = {("SE", 64500, "Example AB"), ("NO", 64501, "Six AS")}
 METRICS = "http://127.0.0.1:4007/metrics"
 
 
@@ -55,6 +59,7 @@ class Life:
     def live(self):
         """Do all that a client and an operator may do."""
         far = self.world.far
+        self.world.hub.start_sessions("-vv", "--session-inactivity", INACTIVITY)
         far.stop("gateway")
         far.start_gateway(*self.options())
         text = self.world.hub.client("alice", far.host)
@@ -73,7 +78,14 @@ class Life:
             self.roam(alice, web)
             self.kill_everything(alice, web)
             self.meddle(alice, web)
+        eventually_sync(self.over, "sessions to end", OVER_S_MAX)
         self.world.hub.asked("peer", "delete", json.loads(self.peers())["peers"][0]["public_key"])
+
+    def over(self):
+        """Say whether there were sessions from both places, and none is open."""
+        found = json.loads(self.sessions())["sessions"]
+        where = {(one["country"], one["asn"], one["organisation"]) for one in found}
+        return where == HOMES and all("end" in one for one in found)
 
     def roam(self, alice, web):
         """Move the client to another address."""
@@ -96,6 +108,7 @@ class Life:
             site.kill()
             site.start_all()
         hub.served(lives=2)
+        hub.start_sessions("-vv", "--session-inactivity", INACTIVITY)
         self.back(alice, web)
 
     def meddle(self, alice, web):
@@ -115,6 +128,9 @@ class Life:
             lambda: client.fetch(web.urls[4], 1) == PAGE.decode(), "the client", RECONNECT_S_MAX
         )
 
+    def sessions(self):
+        return self.world.hub.asked("session", "list", "--output", "json")
+
     def peers(self):
         return self.world.hub.asked("peer", "list", "--output", "json")
 
@@ -125,6 +141,8 @@ class Life:
             "metrics": host.out("curl", "-sf", METRICS),
             "firewall": host.out("nft", "-a", "list", "ruleset"),
             "firewall, JSON": host.out("nft", "-j", "list", "ruleset"),
+            "sessions": self.sessions(),
+            "edges": hub.asked("session", "tail", "--no-follow", "-n", "99", "--output", "json"),
             "status": hub.ask("status", "--output", "json").out,
             "peers": self.peers(),
             "log": hub.asked("log", "show", "--output", "json"),
@@ -157,6 +175,15 @@ def database(world, address):
     return world.far.db  # or rather its WAL
 
 
+def stream(world, address):
+    """Report an address, as a gateway with a fault might."""
+    far = world.far
+    publish = "import sys; from tests.lab import publish; publish.main(*sys.argv[1:])"
+    words = (str(far.nats / "credentials.json"), "wig.stats.paris", f'{{"from": "{address}"}}')
+    far.host.run(sys.executable, "-c", publish, *words)
+    return world.hub.disk / "js"
+
+
 def firewall(world, address):
     """Put an address into a set, as a blocked one might be."""
     run = world.far.host.run
@@ -166,12 +193,12 @@ def firewall(world, address):
 
 
 def test_no_address_of_a_client_is_written_anywhere(world):
-    """And if one were, in a log, a database or a set, it would be found."""
+    """And if one were, in a log, a database, a stream or a set, it would be found."""
     life = Life(world)
     life.live()
 
     assert life.search() == []
-    for leak in (log, database, firewall):
+    for leak in (log, database, stream, firewall):
         place = str(leak(world, life.bob.ip6 if leak is log else life.alice.ip))
         found = life.search()
         assert any(find.place.startswith(place) for find in found), (leak.__name__, found)
