@@ -139,7 +139,10 @@ class Statistics:
 
     def _reason(self) -> str:
         if isinstance(self.error, NoResponders):
-            return f"stream {subjects.STATS_STREAM} is not there: does `wig sessions` run?"
+            return (
+                f"stream {subjects.STATS_STREAM} is not there: start `wig sessions`, "
+                "or --report-interval 0 makes none"
+            )
         if isinstance(self.error, Disconnected):
             return "there is no connection to the bus"
         return self.error.message if self.error is not None else "there are many"
