@@ -1,6 +1,7 @@
 """The thread that looks after a host, on a host in memory."""
 
 import os
+import time
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.eventually import eventually_sync
 from tests.gateways import Follower
 from tests.hosts import FakeHost
 from wig import errors
+from wig.device import Endpoint
 from wig.linux import caretaker
 from wig.linux.caretaker import Caretaker
 
@@ -38,7 +40,7 @@ class Watched(FakeHost):
 
 @pytest.fixture
 def follower(tmp_path):
-    made = Follower(tmp_path, Watched())
+    made = Follower(tmp_path, Watched(), endpoint_age_s_max=900.0)
     made.load(builders.interface(), builders.peer(1))
     yield made
     os.close(made.host.fd)
@@ -88,6 +90,29 @@ def test_where_clients_are_is_remembered(follower, start, monkeypatch):
     start()
 
     eventually_sync(lambda: len(remembered) > 1, "two looks")
+
+
+def test_idle_clients_are_looked_at(follower, start):
+    """From the start."""
+    device = follower.host.devices["wg0"]
+    client = {"endpoint": Endpoint("192.0.2.1:5"), "handshake_s": int(time.time()) - 100}
+    peers = {builders.key(1): device.peers[builders.key(1)]._replace(**client)}
+    follower.host.devices["wg0"] = device._replace(peers=peers)
+    start()
+
+    eventually_sync(lambda: follower.sink.endpoint_age_s >= 100, "the client's age to be known")
+
+
+def test_interfaces_that_died_long_ago_are_forgotten(follower, start, monkeypatch):
+    """Their names would pile up."""
+    looks_after = start()
+    monkeypatch.setattr(caretaker, "STEADY_S", 0.0)
+    for name in ("wg7", "wg8", "wg0"):
+        follower.host.died.append(name)
+        os.eventfd_write(follower.host.fd, 1)
+        eventually_sync(lambda: not follower.host.died, "the death to be heard of")
+
+    eventually_sync(lambda: set(looks_after._revivals) <= {"wg0"}, "the others to be forgotten")
 
 
 def test_a_look_that_fails_is_followed_by_another(follower, start, caplog):
