@@ -236,7 +236,7 @@ class NatsServer:
         # setpriv (util-linux) asks the kernel to kill the server when the thread that started it
         # ends: that is the event loop's, and so the program's. preexec_fn could do the same, but
         # is not safe with threads. A session of its own: Ctrl-C is for wig, which stops it.
-        command = (*_pdeathsig(), str(find_binary()), "-c", str(self._config_file))
+        command = (*pdeathsig(), str(find_binary()), "-c", str(self._config_file))
         with self.log_file.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *command, stdin=DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -306,7 +306,8 @@ def find_binary() -> Path:
     )
 
 
-def _pdeathsig() -> tuple[str, ...]:
+def pdeathsig() -> tuple[str, ...]:
+    """Return what a command begins with that is to die with its parent."""
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         raise errors.Unusable("setpriv: it is not installed", hint="install util-linux")

@@ -6,13 +6,16 @@ Called by `up`. All that it keeps is in one directory:
     admin.json   the first admin's token      client.toml  how other commands find this wig
     up.toml      what `wig up` was told
 
-Nothing but the first two needs a backup.
+    sessions.db  who was connected when, of `wig sessions`, which runs as a child
+
+Nothing but the first two needs a backup; `sessions.db` only if its history is wanted.
 """
 
 import asyncio
 import json
 import logging
 import os
+import sys
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +23,7 @@ from typing import Any, Never
 
 from bridge import client, credentials, gateway_node, node, supervisor
 from bridge.auth import AuthOptions
+from bridge.child import Child
 from bridge.gateway_node import GatewayOptions
 from bridge.metrics_http import Address
 from bridge.node import DatastoreOptions
@@ -85,6 +89,8 @@ class Local:
     per_peer: str
     statistics: dict[str, Any]
     """Options of the gateway, as `GatewayOptions` has them."""
+    sessions: tuple[str, ...]
+    """Options of `wig sessions`, as they are given to it."""
     as_json: bool
 
     @property
@@ -127,6 +133,7 @@ async def run(options: Local) -> None:
         )
         if options.gateway is not None:
             services |= await _gateway(stack, options, server, telemetry)
+        services["sessions"] = _sessions(options, server)
         services["first steps"] = _FirstSteps(options, server, serving).run
         await supervisor.run(services | telemetry.services(options.metrics))
 
@@ -160,6 +167,16 @@ async def _gateway(
         lambda: linux.Gateway(gateway_options),
         telemetry,
     )
+
+
+def _sessions(options: Local, server: NatsServer) -> Service:
+    """Return what runs `wig sessions`: a flood of reports must not slow the primary."""
+    words = ("--db", str(options.state_dir / "sessions.db"), "--server", server.url)
+    proof = ("--token-file", str(server.credentials_file), "--identity", "sessions")
+    # What a configuration file says of ports is about this process.
+    own = (*options.sessions, "--metrics-addr", "none")
+    command = (sys.executable, "-m", "wig_cli", "sessions", *words, *proof, *own)
+    return Child("wig sessions", command).run
 
 
 def _prepare(options: Local) -> None:

@@ -14,7 +14,7 @@ from itertools import pairwise
 from wig_cli import arguments, settings
 
 GROUPS: dict[str, tuple[str, str]] = {
-    "up": ("wig_cli.up:up", "everything on this host: server, primary, gateway (the quick start)"),
+    "up": ("wig_cli.up:up", "everything on this host: the quick start"),
     "init": ("wig_cli.files:init", "create the database of a new primary"),
     "datastore": ("wig_cli.nodes:datastore", "run a primary, or a follower of another datastore"),
     "gateway": (

@@ -5,6 +5,7 @@ Loaded by `main` when one of them is called.
 
 import argparse
 import sys
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,23 @@ def _kept(options: argparse.Namespace) -> dict[str, Any]:
         **{name: value for name, value in limits.items() if value is not None}
     )
     return found
+
+
+def words(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return what was said about sessions as options of `wig sessions`, for `wig up`."""
+    found: list[str] = ["--verbose"] * getattr(options, "verbose", 0)
+    given = ((name, getattr(options, name)) for name in SETTINGS)
+    for name, value in given:
+        if value is not None:
+            found += [f"--{name.replace('_', '-')}", _text(value)]
+    return tuple(found)
+
+
+def _text(value: Any) -> str:
+    """Return a setting as it is written on a command line."""
+    if isinstance(value, timedelta):
+        return f"{value // timedelta(hours=1)}h"
+    return f"{value:.0f}s" if isinstance(value, float) else str(value)
 
 
 def session(parser: argparse.ArgumentParser) -> None:

@@ -220,9 +220,7 @@ SETTINGS: dict[str, Setting] = {
         "a session is over so long after its last sign of life; else 10m", None, "TIME", _interval
     ),
     "session_max_age": Setting("older sessions are forgotten; else 180d", None, "AGE", _age),
-    "session_stream_max_age": Setting(
-        "age of what leaves WIG_SESSIONS; else 90d", None, "AGE", _age
-    ),
+    "session_stream_max_age": Setting("age in WIG_SESSIONS; else 90d", None, "AGE", _age),
     "session_stream_max_bytes": Setting(
         "size of the stream WIG_SESSIONS; else 536870912", None, "BYTES", _count
     ),

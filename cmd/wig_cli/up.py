@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from wig.model import PORT_DEFAULT
-from wig_cli import arguments, forever, inputs, nodes, settings
+from wig_cli import arguments, forever, inputs, nodes, sessions, settings
 
 
 def up(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def up(parser: argparse.ArgumentParser) -> None:
     loudness = arguments.WARNINGS if sys.stderr.isatty() else arguments.STORY
     arguments.describe(
         parser, run_up, loudness=loudness,
-        help="run everything on this host: server, primary, gateway",
+        help="run everything on this host: server, primary, sessions, gateway",
         text="The first start makes a database, an admin's token and an interface that is ready"
         "\nto use. Later starts continue where the last one stopped.",
         examples=(
@@ -29,7 +29,7 @@ def up(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.set_defaults(local_file=settings.UP_FILE)
     settings.add(parser, "state_dir", "run_dir", "endpoint", "wireguard", "log_max_age", "log_keep")
-    settings.add(parser, "metrics_addr", "metrics_per_peer")
+    settings.add(parser, "metrics_addr", "metrics_per_peer", *sessions.SETTINGS)
     parser.add_argument(
         "--nats-port", type=inputs.whole, default=0, metavar="PORT",
         help="of the server, for clients; default: any free one, and then the same",
@@ -82,6 +82,7 @@ def run_up(options: argparse.Namespace) -> int:
                 metrics=nodes.metrics_address(options, nodes.METRICS_ADDR),
                 per_peer=options.metrics_per_peer,
                 statistics=nodes.statistics(options),
+                sessions=sessions.words(options),
                 as_json=options.output == "json",
             )
         )
