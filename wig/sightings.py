@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from wig import stats
+from wig.session_changes import BYTES_MAX
 
 KEY_S = 180  # REJECT_AFTER_TIME, WireGuard paper, section 6.1: no packet passes after it
 SKEW_S_MAX = 5  # so far do clocks of hosts with NTP differ at the worst
@@ -64,8 +65,8 @@ class Link(msgspec.Struct, gc=False, eq=False):
 
     def restart(self) -> None:
         """Go on from counters that begin at 0 again."""
-        self.received_base -= self.received
-        self.sent_base -= self.sent
+        self.received_base = max(self.received_base - self.received, -BYTES_MAX)
+        self.sent_base = max(self.sent_base - self.sent, -BYTES_MAX)
         self.received = self.sent = 0
 
 

@@ -80,7 +80,7 @@ class HistoryReader:
         _, *columns = row
         if columns[4] is not None:
             return session_of(columns, END)
-        now = self._connection.execute(QUERIES["session_now"], (columns[1],)).fetchone()
+        now = self._connection.execute(QUERIES["session_now"], (columns[1].decode(),)).fetchone()
         seen, columns[7], columns[8] = now
         return session_of(columns, END, seen=seen)
 
