@@ -45,8 +45,9 @@ class DrivenGateway:
         )
         assert self._reply() == {"ready": True}
 
-    def start_with(self, **options: Any) -> None:
-        """Start a process with other options, which stay."""
+    def start_again(self, **options: Any) -> None:
+        """End the process, and start another with other options, which stay."""
+        self.stop()
         self._options |= options
         self.start()
 

@@ -21,19 +21,19 @@ TIMEOUT_S = 900.0  # a sixth of it on an idle machine
 PATIENCE = 10
 
 _PYTEST = (
-    f"{sys.executable} -m pytest -q -p no:randomly -p no:cacheprovider --timeout 0"
-    " -p tests.lab.guest_report"
+    f"{sys.executable} -m pytest -q -p pytest_asyncio.plugin -p pytest_timeout"
+    " -p tests.lab.guest_report -p no:cacheprovider --timeout 0"
 )
 # One processor each.
 _COMMANDS = f"""
-export WIG_PATIENCE={PATIENCE}
+export WIG_PATIENCE={PATIENCE} PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
 run() {{
     export {FILE_VARIABLE}={guest.FOLDER}/$1.jsonl
     shift
     {_PYTEST} "$@" > ${{{FILE_VARIABLE}}}.log 2>&1
 }}
-run others {CONTRACT} {DEVICES} -k "not fake and not userspace" --durations 9 &
-run gateway {GATEWAY} --durations 9 &
+run others {CONTRACT} {DEVICES} -k "not fake and not userspace" &
+run gateway {GATEWAY} &
 wait
 """
 

@@ -4,8 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests import builders
-from tests.eventually import eventually_sync
-from tests.lab import Internet, clients, need_kernel
+from tests.lab import Internet, need_kernel
 from tests.lab.gateway import DrivenGateway
 from tests.lab.remote_host import RemoteHost
 from wig import errors
@@ -38,43 +37,23 @@ def test_a_peer_that_the_kernel_refuses_is_found(host):
             remote.perform(SetPeers(name="wg1", changes=tuple(some)))
 
 
-def test_a_deleted_link_comes_back(host):
-    """At once, not with the next audit."""
-    name = "wg0"
-    with DrivenGateway(host, wireguard="auto", audit_interval_s=3600) as gateway:
-        gateway.load([builders.interface(), clients.peer(2)])
-        host.run("ip", "link", "del", name)
-
-        eventually_sync(
-            lambda: "10.0.0.2" in host.run("wg", "show", name, "allowed-ips", check=False).stdout,
-            "the interface to be back",
-        )
-        gateway.stop(down=True)
-    assert host.run("ip", "link", "show", name, check=False).returncode != 0
-
-
-def test_devices_of_wireguard_go_stay_there(host):
-    """Until they are taken down: `auto` goes on with them, and `kernel` leaves them alone."""
+def test_a_device_of_the_other_kind_is_left_alone(host):
+    """It is reported for what it is; and `auto` goes on with what an earlier gateway made."""
+    host.run("ip", "link", "add", "wg1", "type", "wireguard")
+    both = (builders.interface(), builders.interface("wg1", port=51821, addresses=()))
     with DrivenGateway(host, wireguard="userspace") as gateway:
-        gateway.load([builders.interface(), clients.peer(2)])
-        gateway.stop()
-        gateway.start_with(wireguard="auto")
-        gateway.load()
-        assert gateway.quarantine() == {}
-        gateway.stop()
-        gateway.start_with(wireguard="kernel")
-        gateway.load()
-        assert "has a tun interface of this name" in gateway.quarantine()["interface wg0"]
+        gateway.load(both)
+        assert "the kernel has a wireguard interface" in gateway.quarantine()["interface wg1"]
+
+        gateway.start_again(wireguard="auto")
+        gateway.load(both)
+        assert gateway.quarantine().keys() == {"interface wg1"}
+
+        gateway.start_again(wireguard="kernel")
+        gateway.load(both)
+        assert "the host has a tun interface" in gateway.quarantine()["interface wg0"]
+        assert gateway.quarantine().keys() == {"interface wg0"}
+
+        assert (host.kind("wg0"), host.kind("wg1")) == ("tun", "wireguard")
         gateway.stop(down=True)
         assert host.kind("wg0") == "tun"
-
-
-def test_devices_of_the_kernel_are_left_alone_by_wireguard_go(host):
-    """They are named for what they are."""
-    host.run("ip", "link", "add", "wg1", "type", "wireguard")
-    with DrivenGateway(host, wireguard="userspace") as gateway:
-        gateway.load([builders.interface("wg1", port=51821, addresses=())])
-
-        assert "the kernel has a wireguard interface" in gateway.quarantine()["interface wg1"]
-        gateway.stop(down=True)
-    assert host.kind("wg1") == "wireguard"

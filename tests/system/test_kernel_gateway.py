@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from tests import builders
-from tests.eventually import PATIENCE
+from tests.eventually import PATIENCE, eventually_sync
 from tests.lab import Internet, PacketStream, WebServer, WgQuick, clients, need_kernel
 from tests.lab.gateway import DrivenGateway
 from tests.lab.serve_web import PAGE
@@ -36,7 +36,9 @@ def lab():
     need_kernel()
     with (
         Internet() as net,
-        DrivenGateway(net.host("gateway", "access", "world"), wireguard="auto") as gateway,
+        DrivenGateway(
+            net.host("gateway", "access", "world"), wireguard="auto", audit_interval_s=3600
+        ) as gateway,
         WebServer(net.host("server", "world")) as server,
     ):
         gateway.load(MINE)
@@ -110,4 +112,25 @@ def test_repairing_drift_loses_nothing(lab, stream):
     host.run("nft", "add", "rule", "inet", "wig", "postrouting", "accept")
 
     assert lab.gateway.audit() == 4
+    assert lost(stream) == NOTHING
+
+
+def test_a_deleted_link_comes_back(lab, stream):
+    """At once, not with the next audit; another interface loses nothing."""
+    host, name = lab.gateway.host, "wg1"
+    lab.gateway.set(builders.interface(name, port=51821, addresses=("10.9.0.1/24",)))
+    before = host.out("ip", "-oneline", "link", "show", name)
+
+    host.run("ip", "link", "del", name)
+
+    eventually_sync(
+        lambda: (
+            host.run("ip", "-oneline", "link", "show", name, check=False).stdout not in {"", before}
+        ),
+        "the interface to be back",
+    )
+    eventually_sync(
+        lambda: "10.9.0.1/24" in host.out("ip", "address", "show", name), "its address to be back"
+    )
+    lab.gateway.delete(builders.interface(name))
     assert lost(stream) == NOTHING
