@@ -127,8 +127,9 @@ async def gateway(
     readings = stack.enter_context(closing(Readings(sink.samples)))
     bus = await stack.enter_async_context(connection.opened(options.bus, wait_s=BUS_S_MAX))
     statistics = Statistics(
-        bus, readings, interval_s=options.report_interval_s, places=options.places
-    )
+        bus, readings, interval_s=options.report_interval_s, places=options.places,
+        draining=lambda: watch.draining.on,
+    )  # fmt: skip
     stack.callback(statistics.close)
     watch = Watch(
         sink, worker, readings, options.mark,

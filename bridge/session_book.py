@@ -57,6 +57,8 @@ class Book:
         self.refused = 0
         """How many were none."""
         self.samples = 0
+        self.draining: frozenset[str] = frozenset()
+        """The gateways that nobody new is to be sent to, by their last reports."""
 
     def read(self, messages: Sequence[Message]) -> int:
         """Learn from reports, store it, and return the number of the last edge."""
@@ -82,6 +84,9 @@ class Book:
         except (errors.Invalid, errors.Unsupported) as error:
             self._complain(identity, error.message)
             return
+        drained = stats.DRAINING_HEADER in (message.headers or {})
+        if drained != (identity in self.draining):
+            self.draining ^= {identity}
         if self.sessions.observe(report, arrived_s, _age_s(message)):
             self.reports += 1
             self.samples += report.count()

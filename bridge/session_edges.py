@@ -9,7 +9,7 @@ how far it came. Nothing rests on how long JetStream remembers message ids.
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any, Never
 
@@ -120,7 +120,7 @@ class Edges:
         parts = [
             frames.message(
                 subjects.session(edge.session.interface, edge.kind),
-                event(edge),
+                event(edge, self._book.draining),
                 reply=inbox if edge is some[-1] else "",
                 head=frames.headers(
                     {
@@ -154,9 +154,14 @@ def _accepted(message: connection.Message, seq: int) -> None:
         raise errors.Unavailable(f"the stream of sessions: {why}")
 
 
-def event(edge: Edge) -> bytes:
-    """Return an edge as it is published: `deploy/pipelines/session-event.schema.json`."""
-    return codec.encode({"event": edge.kind, "number": edge.number, **shown(edge.session)})
+def event(edge: Edge, draining: Collection[str] = ()) -> bytes:
+    """Return an edge as it is published: `deploy/pipelines/session-event.schema.json`.
+
+    `draining` are all gateways that nobody new is to be sent to; those of the session are shown.
+    """
+    mine = [gateway for gateway in edge.session.gateways if gateway in draining]
+    named = {"event": edge.kind, "number": edge.number}
+    return codec.encode({**named, **shown(edge.session), "draining": mine})
 
 
 def shown(session: Session) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import random
 import secrets
 import time
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Never, Protocol
 
@@ -84,12 +85,14 @@ class Statistics:
         interval_s: float = INTERVAL_S,
         places: Places | None = None,
         backlog: Backlog | None = None,
+        draining: Callable[[], bool] = lambda: False,
     ) -> None:
         """Report every `interval_s` seconds, 0: never; without `places`, not where clients are."""
         self._bus = bus
         self._readings = readings
         self._interval_s = interval_s
         self._places = places
+        self._draining = draining
         self._boot = secrets.token_hex(stats.BOOT_BYTES)
         self._worker = Worker("statistics")
         self._tally = Tally()
@@ -254,7 +257,8 @@ class Statistics:
             headers={
                 wire.MSG_ID: f"{self._bus.options.identity}.{self._boot}.{message.n}",
                 stats.AGE_HEADER: f"{time.monotonic() - message.at:.3f}",
-            },
+            }
+            | ({stats.DRAINING_HEADER: "1"} if self._draining() else {}),
         )
         ack = _decode_ack(answer.data)
         if ack.error is not None:

@@ -50,6 +50,9 @@ By a clock that nobody sets. With the time at which the stream took the message,
 the gateway's clock is, also of a report that waited for an hour.
 """
 
+DRAINING_HEADER = "Wig-Draining"
+"""Of the message, with any value: nobody new is to be sent to the gateway."""
+
 _INT_MAX = 2**60  # an exbibyte; sums of a few fit into SQLite's 64 bits
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}\Z")]

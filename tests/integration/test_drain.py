@@ -1,13 +1,18 @@
 """How a gateway is told to be drained: through whom, by whom, and what is said when it fails."""
 
 import asyncio
+import json
+import time
 from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 
 from bridge import drain, subjects, wire
 from bridge.drain import Draining
+from bridge.sessions import SessionsOptions, run_sessions
 from tests import replicas
+from tests.buses import bus_options
 from tests.eventually import eventually
 from tests.gateway_nodes import gateway
 from tests.program import Done, wig
@@ -15,6 +20,8 @@ from tests.replicas import StateSink, converged, downstream
 from tests.trees import follower, reached
 from wig import codec
 from wig.linux.mark import DrainMark
+
+STREAM_S_MAX = 30.0  # a gateway without a stream for its reports waits longer and longer
 
 
 @pytest.fixture
@@ -96,6 +103,48 @@ async def test_only_gateways_can_be_drained(server, run, tmp_path):
 
             assert (done.code, done.error["code"]) == (1, "not_found")
             assert done.error["hint"] == "gateways are gw1"
+
+
+async def test_begins_and_ends_of_sessions_name_drained_gateways(server, run, tmp_path):
+    """A pipeline sees who comes to a gateway although nobody should."""
+    heard: dict[str, list[str]] = {}
+
+    async def hear(message) -> None:
+        told = json.loads(message.data)
+        heard[told["peer"]] = told["draining"]
+
+    options = SessionsOptions(db=tmp_path / "sessions.db", bus=bus_options(server, "sessions"))
+    async with (
+        replicas.primary(server, tmp_path / "hub.db") as hub,
+        replicas.bus(server, "pipeline") as bus,
+        replicas.running(sessions=partial(run_sessions, options, stop=asyncio.Event())),
+        gateway(server, tmp_path / "run", report_interval_s=0.1) as node,
+    ):
+        await hub.interface()
+        await bus.subscribe("wig.session.>", hear)
+        await node.ready()
+        first = await come(hub, node)
+        await eventually(lambda: first in heard, "its session's begin", STREAM_S_MAX)
+        assert (await run("gateway", "drain", "gw1")).code == 0
+        second = await come(hub, node)
+        await eventually(lambda: second in heard, "its session's begin", STREAM_S_MAX)
+
+        assert heard == {first: [], second: ["gw1"]}
+
+
+async def come(hub, node) -> str:
+    """Let a new client greet; return its key."""
+    key = await hub.peer()
+    peers = await eventually(lambda: known(node, key), "the peer is on the device")
+    # A second later than the last report, which may be of this one: times are whole seconds.
+    peers[key] = peers[key]._replace(handshake_s=int(time.time()) + 1)
+    return key
+
+
+def known(node, key: str):
+    """Return the peers of the device, when this one is among them."""
+    peers = node.host.devices["wg0"].peers if "wg0" in node.host.devices else {}
+    return peers if key in peers else None
 
 
 async def test_nobody_has_a_message_sent_to_somebody_else(server, run, tmp_path):
