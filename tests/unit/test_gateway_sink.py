@@ -404,8 +404,9 @@ def test_drift_is_counted_once(follower):
 # Devices that die.
 
 
-def test_connected_peers_come_back_first(follower):
+def test_connected_peers_come_back_first(follower, caplog):
     """With their endpoints, and greeted before the others are even set."""
+    caplog.set_level(logging.INFO)
     follower.apply(create(B))
     peers = dict(follower.host.devices["wg0"].peers)
     peers[B.public_key] = peers[B.public_key]._replace(endpoint=Endpoint("192.0.2.1:5"))
@@ -421,6 +422,7 @@ def test_connected_peers_come_back_first(follower):
     assert [each.public_key for each in changes(follower)] == [B.public_key, A.public_key]
     assert changes(follower)[0].endpoint == Endpoint("192.0.2.1:5")
     assert follower.host.awake == [B.public_key]
+    assert "device is back" in caplog.text
     assert follower.sink.audit().differences == 0
 
 
@@ -435,13 +437,15 @@ def test_a_device_that_dies_while_it_is_revived_is_reported(follower):
     assert A.public_key in follower.host.devices["wg0"].peers
 
 
-def test_a_device_that_nobody_wants_stays_dead(follower):
+def test_a_device_that_nobody_wants_stays_dead(follower, caplog):
     """It was deleted meanwhile."""
+    caplog.set_level(logging.INFO)
     follower.host.steps.clear()
 
     follower.sink.revive("wg7")
 
     assert follower.host.steps == []
+    assert "device is back" not in caplog.text
 
 
 # The end.

@@ -109,12 +109,15 @@ class Repairs:
         self.quarantine.clear(done)
         return frozenset() if f"interface {name}" in known else done - known
 
-    def revive(self, name: str) -> None:
-        """Bring back an interface whose device died: first the peers that are connected."""
+    def revive(self, name: str) -> bool:
+        """Bring back an interface whose device died: first the peers that are connected.
+
+        False: nobody wants it any more.
+        """
         endpoints = self._host.revive(name)
         wanted = self._wanted.host({name})
         if name not in wanted.interfaces:
-            return
+            return False
         self.quarantine.reset(frozenset({name}))
         observed = self._host.observe([name])._replace(made=frozenset())
         wanted, too_many = plan.fitting(wanted, observed, self._host.peers_max)
@@ -124,6 +127,7 @@ class Repairs:
                 self.perform(part)
                 if isinstance(part, SetPeers) and part.changes[0].endpoint is not None:
                     self._wake(name, part.changes)
+        return True
 
     def _wake(self, name: str, changes: Sequence[PeerChange]) -> None:
         try:

@@ -221,8 +221,11 @@ class HostSink:
             logger.warning("device died, starting it again", extra={"interface": name})
             if self._position is None:
                 self._host.revive(name)  # what is remembered goes, until there is a state again
-            else:
-                self._repairs.revive(name)
+                return
+            begin = time.monotonic()
+            if self._repairs.revive(name):
+                took_s = round(time.monotonic() - begin, 3)
+                logger.info("device is back", extra={"interface": name, "took_s": took_s})
 
     def wait_fds(self) -> tuple[int, ...]:
         """Return file descriptors that become readable when a device dies."""
