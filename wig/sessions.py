@@ -22,6 +22,7 @@ stored can be observed again.
 from collections.abc import Iterable
 from heapq import heappop, heappush
 from itertools import repeat
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 from wig import sightings, stats
@@ -289,14 +290,17 @@ class Sessions:
             (each.until for each in self._table.gateways.values() if self._is_awaited(each, now_s)),
             default=int(now_s),
         )
+        over = []
         while self._due_next and self._due_next[0] <= horizon:
             for session in self._due.pop(heappop(self._due_next)):
                 if session.ended:
                     continue
                 if session.seen + self.settings.inactivity_s <= horizon:
-                    self._table.end(session, "inactive")
+                    over.append(session)
                 else:
                     self._watch(session)
+        for session in sorted(over, key=attrgetter("number")):  # in the same order after a restart
+            self._table.end(session, "inactive")
         before = int(now_s) - self.settings.silence_s
         for peer in [peer for peer, deleted in self._deleted.items() if deleted < before]:
             del self._deleted[peer]
