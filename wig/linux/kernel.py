@@ -13,6 +13,7 @@ import errno
 import socket
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from wig import errors
 from wig.device import Device, DevicePeer, Endpoint
@@ -31,7 +32,6 @@ DUMPS_MAX = 5
 """A dump during which somebody changed the device is not coherent, and had again so often."""
 
 _ABSENT = frozenset({errno.ENODEV, errno.EOPNOTSUPP})  # no link, or one that is not WireGuard
-_NOT_UNDERSTOOD = (ValueError, LookupError, struct.error)
 
 
 class Kernel:
@@ -77,9 +77,10 @@ class Kernel:
             dump = netlink_dump.Dump()
             coherent = True
             try:
-                for data, reply in self._dump(name):
-                    dump.add(data, reply)
-                    coherent = coherent and not reply.flags & netlink_dump.NLM_F_DUMP_INTR
+                with _understood(name):
+                    for data, reply in self._dump(name):
+                        dump.add(data, reply)
+                        coherent = coherent and not reply.flags & netlink_dump.NLM_F_DUMP_INTR
             except _Absent:
                 return None
             if coherent:
@@ -91,7 +92,9 @@ class Kernel:
         """Yield what the device says of its peers, message by message."""
         try:
             for data, reply in self._dump(name):
-                if some := netlink_dump.samples(data, reply):
+                with _understood(name):
+                    some = netlink_dump.samples(data, reply)
+                if some:
                     yield some
         except _Absent:
             return
@@ -110,8 +113,6 @@ class Kernel:
             if error.number in _ABSENT:
                 raise _Absent from error
             raise
-        except _NOT_UNDERSTOOD as error:
-            raise errors.Unusable(f"the device of {name!r} is not understood") from error
 
     def set_device(self, step: SetDevice) -> None:
         """Set what is not None; a device whose port is refused keeps the one it has."""
@@ -174,6 +175,15 @@ class Kernel:
 
 class _Absent(Exception):
     """The name has no link, or one that is not WireGuard's."""
+
+
+@contextmanager
+def _understood(name: str) -> Iterator[None]:
+    """Say so when bytes are not what Linux has described, whatever the parser stumbled over."""
+    try:
+        yield
+    except (ValueError, LookupError, struct.error) as error:
+        raise errors.Unusable(f"the device of {name!r} is not understood") from error
 
 
 def _index(name: str) -> int | None:

@@ -34,9 +34,11 @@ class Connection:
 
     def __init__(self) -> None:
         """Find WireGuard; raise `Unusable` if this kernel has none."""
-        self._socket = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_GENERIC
-        )
+        kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
+        try:
+            self._socket = socket.socket(socket.AF_NETLINK, kind, _NETLINK_GENERIC)
+        except OSError as error:
+            raise _silent(error) from error
         try:
             self._socket.settimeout(TIMEOUT_S)
             self._socket.setsockopt(_SOL_NETLINK, _NETLINK_CAP_ACK, 1)  # keys are not sent back
@@ -87,7 +89,11 @@ class Connection:
                 data = self._socket.recv(_RECEIVE_BYTES)
             except OSError as error:
                 raise _silent(error) from error
-            for reply in netlink_dump.replies(data):
+            try:
+                found = list(netlink_dump.replies(data))
+            except ValueError as error:
+                raise errors.Unusable("the kernel's WireGuard is not understood") from error
+            for reply in found:
                 yield data, reply
                 if reply.last:
                     return
