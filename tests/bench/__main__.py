@@ -13,6 +13,7 @@ ALL = (
     "logins",
     "replication",
     "follower",
+    "bootstrap",
     "gateway",
     "kernel",
     "statistics",
