@@ -1,12 +1,17 @@
 """What Prometheus itself says of metrics, rules and configuration."""
 
 import asyncio
+import logging
 import re
+from functools import partial
 from pathlib import Path
 
+from bridge.metrics_http import Address
+from bridge.sessions import SessionsOptions, run_sessions
 from tests import buses, replicas
+from tests.eventually import eventually
 from tests.gateway_nodes import gateway
-from tests.pages import look
+from tests.pages import look, page
 from tests.program import Up
 from tests.promtool import promtool
 
@@ -45,9 +50,9 @@ async def test_a_gateways_metrics_pass(tmp_path):
         await hub.interface()
         await hub.peers(3)
         await node.ready()
-        page = await node.page("/metrics")
+        text = (await node.page("/metrics")).text
 
-    code, said = await asyncio.to_thread(promtool, "check", "metrics", stdin=page.text)
+    code, said = await asyncio.to_thread(promtool, "check", "metrics", stdin=text)
     assert (code, said) == (0, "")
 
 
@@ -56,10 +61,36 @@ def test_the_metrics_of_wig_up_pass(tmp_path):
     with Up(tmp_path / "state", "--no-gateway", "--metrics-addr", "127.0.0.1:0") as up:
         found = re.search(r"metrics port=(\d+)", up.log())
         assert found
-        page = look(int(found[1]), "/metrics")
+        seen = look(int(found[1]), "/metrics")
 
-    assert ("wig_committed_entries_total",) in page.values
-    assert promtool("check", "metrics", stdin=page.text) == (0, "")
+    assert ("wig_committed_entries_total",) in seen.values
+    assert promtool("check", "metrics", stdin=seen.text) == (0, "")
+
+
+async def test_the_metrics_of_sessions_pass(tmp_path, caplog):
+    """The third program with a port of its own."""
+    caplog.set_level(logging.INFO)
+    async with buses.nats(tmp_path) as server:
+        options = SessionsOptions(
+            db=tmp_path / "sessions.db", bus=buses.bus_options(server, "sessions"),
+            metrics=Address("127.0.0.1", 0),
+        )  # fmt: skip
+        async with replicas.running(sessions=partial(run_sessions, options)):
+            port = await eventually(lambda: port_in(caplog.records), "a port")
+
+            async def is_ready() -> bool:
+                return (await page(port, "/readyz")).status == 200
+
+            await eventually(is_ready, "it is ready")
+            text = (await page(port, "/metrics")).text
+
+    assert "wig_open_sessions 0.0" in text
+    code, said = await asyncio.to_thread(promtool, "check", "metrics", stdin=text)
+    assert (code, said) == (0, "")
+
+
+def port_in(records) -> int | None:
+    return next((one.port for one in records if one.message == "metrics"), None)
 
 
 def test_the_checker_finds_faults():
