@@ -5,8 +5,9 @@ from hypothesis import HealthCheck, given, settings
 from msgspec.structs import replace
 
 from tests import builders
-from tests.lab import Internet, need
+from tests.lab import Internet, PacketStream, need
 from tests.lab.remote_host import RemoteHost
+from tests.lab.stream import NOTHING
 from wig import plan
 from wig.checks import RATE_LIMIT_MAX, RATE_LIMIT_MIN
 from wig.device import FirewallConfig, HostConfig, Limit, Sources
@@ -134,3 +135,17 @@ def firewall_steps(config, observed):
     """Return the steps to a table that has this configuration."""
     wanted = HostConfig(interfaces={}, firewall=config, sysctls={})
     return plan.plan(wanted, observed)
+
+
+def test_a_table_that_is_replaced_costs_no_packet(gateway, tunnel, server, tmp_path):
+    """Hundreds of times, each time with other ranges, under a stream that passes it."""
+    pool = ("10.0.0.0/16", "fd00::/64")
+    for name, more in (("one", ()), ("two", ("192.168.7.0/24",))):
+        config = FirewallConfig(interfaces=(Sources(name="wg0", ranges=(*pool, *more)),))
+        (tmp_path / name).write_text(firewall.ruleset(config))
+    again = f"for i in $(seq 250); do nft -f {tmp_path}/one; nft -f {tmp_path}/two; done"
+
+    with PacketStream(tunnel.host, server.host) as stream:
+        gateway.host.run("sh", "-ec", again)
+        stream.settle()
+        assert stream.stop() == NOTHING

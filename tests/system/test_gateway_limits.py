@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests import builders
-from tests.lab import PingStream, WgQuick, clients, pour
+from tests.lab import PacketStream, WgQuick, clients, pour
 from tests.lab.gateway import DrivenGateway
 from tests.lab.host import Host, Spawned
+from tests.lab.stream import NOTHING
 
 PORT = "5000"
 RATE = 8_000_000
@@ -87,14 +88,13 @@ def test_a_range_is_limited_as_one(gateway: DrivenGateway, tunnel, target):
 
 def test_a_limit_of_another_peer_costs_no_packet(gateway: DrivenGateway, other, target):
     """Set, changed, with other addresses, and removed, again and again."""
-    with PingStream(other.host, target.ip) as stream:
-        stream.settle()
+    with PacketStream(other.host, target) as stream:
         for round_ in range(20):
             gateway.set(clients.peer(2, rate_limit=RATE + round_))
             gateway.set(clients.peer(2, rate_limit=RATE, ip6=None))
             gateway.set(clients.peer(2))
         stream.settle()
-        assert stream.stop() == []
+        assert stream.stop() == NOTHING
     assert gateway.audit() == 0
 
 
