@@ -13,6 +13,7 @@ from tests.stories import FOLLOWERS, GATEWAYS, Tree
 from wig.replica import Phase
 
 HANG_S = 8.0  # longer than everybody's patience
+BEGIN_S_MAX = 1.0
 
 
 @pytest.fixture
@@ -124,3 +125,24 @@ async def test_the_server_hangs(tree):
 
     await tree.converged("server hung")
     assert loads(tree) == before
+
+
+@pytest.mark.parametrize("outage_s", [2, pytest.param(30, marks=pytest.mark.torture)])
+async def test_catching_up_begins_within_a_second_of_an_outage(tree, outage_s):
+    """However long it was; the median of three, for a machine that does other things."""
+    now, took_s = asyncio.get_running_loop().time, []
+    for _ in range(3):
+        await tree.kill_server()
+        over = now() + outage_s
+        await eventually(lambda until=over: now() > until, "the outage to be over", outage_s + 5)
+        await tree.start_server()
+        began = now()
+
+        await tree.hub.peer()
+        await eventually(
+            lambda: tree.sinks["gw-lyon"].where == tree.hub.position, "the last level to have it"
+        )
+        took_s.append(now() - began)
+
+    print(f"caught up {sorted(took_s)} s after the server was back")
+    assert sorted(took_s)[1] <= BEGIN_S_MAX
