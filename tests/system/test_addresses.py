@@ -18,7 +18,7 @@ from tests.lab.web import PAGE, WebServer
 from tests.lab.wg_quick import WgQuick
 
 RECONNECT_S_MAX = 20.0  # WireGuard's own: a client asks for new keys after 15 s of silence
-INACTIVITY = "10s"  # after which a session is over
+SESSIONS = ("-vv", "--session-inactivity", "10s", "--metrics-addr", ":4007")
 OVER_S_MAX = 40.0
 HOMES = {("SE", 64500, "Example AB"), ("NO", 64501, "Six AS")}
 METRICS = "http://127.0.0.1:4007/metrics"
@@ -59,7 +59,7 @@ class Life:
     def live(self):
         """Do all that a client and an operator may do."""
         far = self.world.far
-        self.world.hub.start_sessions("-vv", "--session-inactivity", INACTIVITY)
+        self.world.hub.start_sessions(*SESSIONS)
         far.stop("gateway")
         far.start_gateway(*self.options())
         text = self.world.hub.client("alice", far.host)
@@ -108,7 +108,7 @@ class Life:
             site.kill()
             site.start_all()
         hub.served(lives=2)
-        hub.start_sessions("-vv", "--session-inactivity", INACTIVITY)
+        hub.start_sessions(*SESSIONS)
         self.back(alice, web)
 
     def meddle(self, alice, web):
@@ -139,6 +139,7 @@ class Life:
         host, hub = self.world.far.host, self.world.hub
         return {
             "metrics": host.out("curl", "-sf", METRICS),
+            "metrics of sessions": hub.host.out("curl", "-sf", METRICS),
             "firewall": host.out("nft", "-a", "list", "ruleset"),
             "firewall, JSON": host.out("nft", "-j", "list", "ruleset"),
             "sessions": self.sessions(),
