@@ -17,7 +17,7 @@ from wig.model import Peer
 
 PER_PEER = ("on", "off", "active")
 ACTIVE_S = 600  # as long as a session without a handshake counts as one
-PIECE_LINES = 1000  # about 100 KB, and half a millisecond
+PIECE_LINES = 2000  # about 200 KB, and a millisecond
 
 RECEIVED = Family(
     "wig_peer_receive_bytes_total", COUNTER, "Received from the peer, as the device counts.",
