@@ -195,6 +195,10 @@ def _not_in_my_past(
     if root.age_s > waited_s:
         # Only what the root says after the downstream came proves what the root does not have.
         return Wait("this node has to hear the root first")
+    promoted = log.term(position.epoch) > log.term(root.epoch)
+    if promoted and waited_s <= ROOT_AGE_S_MAX:
+        # The root may be a former primary that has yet to hear it, and will stop then.
+        return Wait("another node may have been promoted")
     return Snapshot("its past is not in this timeline", _loss(position, mine, digest_at))
 
 

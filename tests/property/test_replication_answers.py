@@ -142,3 +142,29 @@ def test_what_is_beyond_the_head_is_told(world):
     world.calm(10)
 
     assert world.converged()
+
+
+def test_who_comes_from_a_promoted_one_waits_until_the_old_primary_has_stopped(world):
+    """The old one has not heard of the promotion yet when it is asked."""
+    gateway = world.downstreams["gw-leaf"]
+    world.cut = frozenset({"mid", "leaf", "gw-mid", "gw-leaf"})
+    world.promote("mid", force=True)
+    world.settle()
+    world.write(world.root, 2)
+    world.calm(5)
+    kept = gateway.floor
+    assert kept == world.root.disk.position
+
+    world.cut = frozenset()
+    world.messages.clear()
+    world.follow("gw-leaf", HUB)
+    for _ in range(8):
+        world.tick(0.25)
+        one_answer(world, "gw-leaf")
+    assert gateway.floor == kept
+
+    world.follow("gw-leaf", "leaf")
+    world.upstream["gw-hub"] = "leaf"
+    world.calm(15)
+    assert [it.name for it in world.primaries if it.running] == ["mid"]
+    assert gateway.floor == world.root.disk.position

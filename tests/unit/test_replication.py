@@ -150,6 +150,14 @@ def test_who_knows_less_than_the_root_never_takes_away(serving, position, known,
     assert isinstance(ask(serving, position, known=known, waited_s=1e9), Wait)
 
 
+def test_who_was_in_a_later_term_gets_a_snapshot_only_after_a_while():
+    """A former primary stops as soon as it hears of the one that was promoted."""
+    later = at("0001" + "0" * 20, 70)
+
+    assert isinstance(ask(primary(), later, known=None, waited_s=5.0), Wait)
+    assert isinstance(ask(primary(), later, known=None, waited_s=5.1), Snapshot)
+
+
 def test_a_follower_that_lags_does_not_pull_back_who_is_ahead_of_it():
     """A downstream that came from a nearer node waits until this one has caught up."""
     lagging = follower(root=root(200))
