@@ -29,15 +29,14 @@ class Table:
         self._gateway_of: dict[str, Gateway] = {}
         self._interfaces: dict[str, int] = {}
         self._organisations: dict[tuple[int, str], int] = {}
-        self._last = rows.Last()
+        self._last_peer = self._last_session = self._last_edge = 0
         self._changes = Changes()
         self._touched: dict[Feed, list[tuple[str, ...]]] = {}
         self._reported: dict[tuple[Gateway, str], None] = {}
 
     def begin(self, idle: Idle, feed: Feed, peer: str, begin: int) -> Open:
         """Begin a session that has no links yet."""
-        number = self._last.session + 1
-        self._last = self._last._replace(session=number)
+        number = self._last_session = self._last_session + 1
         gateway = self.gateways[feed.gateway].name
         session = Open(
             number=number,
@@ -117,14 +116,15 @@ class Table:
         """End a session with its last sign of life; return the peer as it is then."""
         received = sent = 0
         interface = self._interfaces[session.interface]
-        idle = Idle(session.seen, session.peer_number, interface)
+        found = []
         for number in session.at:
             link = self.gateways[number].feeds[session.interface].links.pop(session.peer)
             received += link.received - link.received_base
             sent += link.sent - link.sent_base
             counters = Counters(number, link.handshake, link.received, link.sent)
-            idle = idle.with_counters(counters)
-            self._changes.links.append(_idle_row(idle.number, counters, idle.seen))
+            found.append(counters)
+            self._changes.links.append(_idle_row(session.peer_number, counters, session.seen))
+        idle = Idle(session.seen, session.peer_number, interface, tuple(found))
         self.known[session.peer] = idle.pack()
         self.open -= 1
         session.ended = True
@@ -149,15 +149,15 @@ class Table:
         self._changes.forgotten.append(number)
 
     def _edge(self, session: Open, kind: int) -> None:
-        self._last = self._last._replace(edge=self._last.edge + 1)
-        self._changes.edges.append(rows.EdgeRow(self._last.edge, session.number, kind))
+        self._last_edge += 1
+        self._changes.edges.append(rows.EdgeRow(self._last_edge, session.number, kind))
 
     # Numbers.
 
     def new_peer(self) -> int:
         """Return a number for a peer."""
-        self._last = self._last._replace(peer=self._last.peer + 1)
-        return self._last.peer
+        self._last_peer += 1
+        return self._last_peer
 
     def gateway(self, name: str) -> Gateway:
         """Return a gateway; it is known from now on."""
@@ -200,7 +200,7 @@ class Table:
 
     def restore(self, stored: rows.Stored) -> None:
         """Go on from what is stored; the table is empty before."""
-        self._last = stored.last
+        self._last_peer, self._last_session, self._last_edge = stored.last
         self._interfaces = {name: number for number, name in stored.interfaces}
         self._organisations = {(asn, name): number for number, asn, name in stored.organisations}
         for row in stored.gateways:
@@ -246,7 +246,7 @@ class Table:
             links += _open_rows(feed, set().union(*columns))
         return replace(
             changes,
-            last=self._last,
+            last=rows.Last(self._last_peer, self._last_session, self._last_edge),
             gateways=[_gateway_row(each) for each in {gateway for gateway, _ in self._reported}],
             boots=[
                 rows.BootRow(gateway.number, boot, *gateway.boots[boot])

@@ -132,8 +132,13 @@ class History:
         return self._last.edge
 
     def _store(self, changes: Changes) -> None:
+        # What is known already of a session that has just begun is inserted with it.
         ended = {row.number: row for row in changes.ended}
-        begun = [row + _end_of(ended.pop(row.number, None)) for row in changes.begun]
+        placed = {row[-1]: row for row in changes.placed}
+        begun = [
+            row + _end_of(ended.pop(row.number, None)) + _place_of(placed.pop(row.number, None))
+            for row in changes.begun
+        ]
         self._many("peer_forget", [(number,) for number in changes.forgotten])
         self._many("gateway_put", changes.gateways)
         self._many("boot_put", changes.boots)
@@ -148,7 +153,7 @@ class History:
         self._many("session_end", list(ended.values()))
         self._many("session_insert", begun)
         self._many("session_visits", changes.visits)
-        self._many("session_placed", changes.placed)
+        self._many("session_placed", list(placed.values()))
         crash.point("history: sessions written")
         self._many("edge_insert", changes.edges)
         crash.point("history: edges written")
@@ -222,6 +227,10 @@ class History:
 
 def _end_of(ended: rows.EndedRow | None) -> tuple[int | None, int | None, int, int]:
     return (None, None, 0, 0) if ended is None else ended[:4]
+
+
+def _place_of(placed: tuple[str, int | None, int] | None) -> tuple[str | None, int | None]:
+    return (None, None) if placed is None else placed[:2]
 
 
 def _create(path: Path) -> None:

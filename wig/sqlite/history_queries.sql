@@ -104,8 +104,9 @@ DELETE FROM link WHERE gateway NOT IN (SELECT number FROM gateway);
 
 -- name: session_insert
 -- A session at its begin, or one that is over already.
-INSERT INTO session (number, id, peer, interface, "begin", gateways, "end", reason, received, sent)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO session (number, id, peer, interface, "begin", gateways, "end", reason, received, sent,
+                     country, organisation)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: session_visits
 -- The client came to one more gateway.
