@@ -85,7 +85,7 @@ class Life:
         """Say whether there were sessions from both places, and none is open."""
         found = json.loads(self.sessions())["sessions"]
         where = {(one["country"], one["asn"], one["organisation"]) for one in found}
-        return where == HOMES and all("end" in one for one in found)
+        return where == HOMES and all(one["end"] for one in found)
 
     def roam(self, alice, web):
         """Move the client to another address."""
