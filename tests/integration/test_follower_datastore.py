@@ -168,3 +168,18 @@ def request(node: str) -> AttachRequest:
     return AttachRequest(
         node=node, instance="i1", kind="follower", version="1", inbox=f"_INBOX.{node}.x"
     )
+
+
+async def test_two_empty_nodes_that_follow_each_other_say_what_they_wait_for(server, tmp_path):
+    """Nobody knows of a primary, so no path shows the loop; their status shows it."""
+    async with (
+        follower(server, tmp_path / "a.db", "a", "b") as a,
+        follower(server, tmp_path / "b.db", "b", "a") as b,
+    ):
+
+        def told() -> bool:
+            problems = [*a.status().problems, *b.status().problems]
+            waits = "does not follow {}: this node holds nothing yet"
+            return {waits.format("a"), waits.format("b")} <= set(problems)
+
+        await eventually(told, "both to say so", 10)
