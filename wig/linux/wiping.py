@@ -4,7 +4,9 @@ Called by `sink`, in the caretaker's thread. Whoever seizes a gateway then does 
 where its clients were. No device can clear an endpoint, so the peer is removed and added again as
 it was, in one request, right after the device was read. What remains: a client that comes between
 the two has its handshake undone, and repeats it within 15 s (REKEY_TIMEOUT and KEEPALIVE_TIMEOUT,
-WireGuard paper, section 6.1); and the peer's counters begin again at 0.
+WireGuard paper, section 6.1); and the peer's counters begin again at 0. The device also forgets
+when the last greeting was made, as it does when it is started: somebody who recorded an old one
+could have it answered once more, which gives no session, and ends with the client's next greeting.
 
 It needs no state: nothing but the address is taken, so a gateway that has lost its upstream
 forgets as well.
