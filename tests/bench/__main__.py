@@ -17,6 +17,7 @@ ALL = (
     "gateway",
     "kernel",
     "statistics",
+    "sessions",
     "metrics",
     "bulk",
 )
