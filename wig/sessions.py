@@ -19,6 +19,7 @@ no harm; times by a clock that is more than `SKEW_S_MAX` wrong are corrected.
 stored can be observed again.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from heapq import heappop, heappush
 from itertools import repeat
@@ -107,7 +108,8 @@ class Sessions:
         self._table = table or Table()
         self._due: dict[int, list[Open]] = {}  # by the second in which to look at them
         self._due_next: list[int] = []  # a heap of those seconds
-        self._deleted: dict[str, int] = {}  # when; reports from before may be on their way
+        # When, the oldest first; reports from before may be on their way.
+        self._deleted: OrderedDict[str, int] = OrderedDict()
         for record in self._table.known.values():
             if isinstance(record, Open):
                 self._watch(record)
@@ -302,8 +304,8 @@ class Sessions:
         for session in sorted(over, key=attrgetter("number")):  # in the same order after a restart
             self._table.end(session, "inactive")
         before = int(now_s) - self.settings.silence_s
-        for peer in [peer for peer, deleted in self._deleted.items() if deleted < before]:
-            del self._deleted[peer]
+        while self._deleted and next(iter(self._deleted.values())) < before:
+            self._deleted.popitem(last=False)
 
     def _is_awaited(self, gateway: Gateway, now_s: float) -> bool:
         """Say whether a gateway may still report from before."""
@@ -330,6 +332,7 @@ class Sessions:
             elif record is not None:
                 self._table.forget(peer, unpack(record).number)
             self._deleted[peer] = int(at_s)
+            self._deleted.move_to_end(peer)
 
     def interface_deleted(self, name: str) -> None:
         """End the sessions of an interface that the log deleted."""
