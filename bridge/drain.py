@@ -10,6 +10,7 @@ is sent when the gateway has reported it.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Never, Protocol
@@ -112,6 +113,8 @@ class Draining:
         self._mark = mark
         self._changed = changed
         self.on = mark.on()
+        self.since = time.monotonic()
+        """When that was found."""
 
     def told(self, raw: bytes) -> None:
         """Do what an operator says through the upstream."""
@@ -125,6 +128,6 @@ class Draining:
         """See whether the mark has changed, whoever changed it."""
         on = self._mark.on()
         if on != self.on:
-            self.on = on
+            self.on, self.since = on, time.monotonic()
             logger.warning("draining" if on else "no longer draining")
             self._changed()

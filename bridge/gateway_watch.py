@@ -70,9 +70,14 @@ class Watch:
         """What they are about, all of them."""
 
     def connected(self) -> int | None:
-        """Return how many peers were connected at the last reading; None: there was none."""
+        """Return how many peers were connected at the last reading; None: there was none.
+
+        Of a drained gateway, one from before does not count: somebody waits for nobody to be left.
+        """
         last = self._readings.last
-        return None if last is None else sum(last.connected.values())
+        if last is None or (self.draining.on and last.at < self.draining.since):
+            return None
+        return sum(last.connected.values())
 
     def kinds(self) -> dict[str, int]:
         """Return how many objects of each kind are in quarantine."""
@@ -99,6 +104,8 @@ class Watch:
             wait_s = COUNT_S_DRAINING if self.draining.on else COUNT_S
             age_s_max = max(wait_s, took_s / COUNT_SHARE_MAX)
             before = self.connected()
+            if before is None:
+                age_s_max = 0.0
             took_s = (await self._readings.current(age_s_max)).took_s
             if self.connected() != before:
                 self._changed()

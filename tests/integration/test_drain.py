@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import select
 import time
 from contextlib import AsyncExitStack
 from functools import partial
@@ -15,7 +17,7 @@ from tests import replicas
 from tests.buses import bus_options
 from tests.eventually import eventually
 from tests.gateway_nodes import gateway
-from tests.program import Done, wig
+from tests.program import Done, running, wig
 from tests.replicas import StateSink, converged, downstream
 from tests.trees import follower, reached
 from wig import codec
@@ -174,6 +176,37 @@ async def test_nobody_has_a_message_sent_to_somebody_else(server, run, tmp_path)
 
         assert (done.code, done.error["code"]) == (1, "not_found")
         assert not heard
+
+
+async def test_a_terminal_shows_a_countdown(server, tmp_path):
+    """One line that changes, until nobody is connected."""
+    ours, theirs = os.openpty()
+    bus = ("--server", server.url, "--token-file", str(server.credentials_file))
+    words = ("gateway", "drain", "gw1", "--wait", "--identity", "admin", *bus)
+    async with (
+        replicas.primary(server, tmp_path / "hub.db") as hub,
+        gateway(server, tmp_path / "run") as node,
+    ):
+        await hub.interface()
+        key = await come(hub, node)
+        with running(tmp_path / "state", *words, stderr=theirs) as process:
+            shown = ""
+
+            def counted(text: str) -> bool:
+                nonlocal shown
+                while select.select([ours], [], [], 0)[0]:
+                    shown += os.read(ours, 1000).decode()
+                return text in shown
+
+            await eventually(lambda: counted("\r\x1b[Kgw1: 1 connected"), "one is connected")
+            peers = known(node, key)
+            peers[key] = peers[key]._replace(handshake_s=1)
+            await eventually(lambda: process.poll() is not None, "it has come to its end")
+
+        assert process.returncode == 0
+        assert counted("\r\x1b[Kgw1: 0 connected")
+    for end in (ours, theirs):
+        os.close(end)
 
 
 @pytest.fixture
