@@ -13,6 +13,8 @@ from wig.device import DevicePeer
 
 SESSION_S_MAX = 180.0
 """No session is older: REJECT_AFTER_TIME, WireGuard paper, section 6.1."""
+AGE_S_MIN = 240.0
+"""So that a handshake which was seen a minute late has still been watched for a session's life."""
 
 
 class _Known(NamedTuple):
@@ -28,11 +30,11 @@ def parse_age(age_s: float) -> float:
 
     Raises `Invalid` for an age at which a client may still be connected.
     """
-    if age_s and age_s < SESSION_S_MAX:
+    if age_s and age_s < AGE_S_MIN:
         raise errors.Invalid(
-            f"endpoint_max_age: {age_s:g} s is less than {SESSION_S_MAX:g} s",
+            f"endpoint_max_age: {age_s:g} s is less than {AGE_S_MIN:g} s",
             field="endpoint_max_age",
-            hint="a client may be connected that long after its handshake; 0 turns it off",
+            hint="a client may be connected for three minutes after its handshake; 0 turns it off",
         )
     return age_s
 

@@ -70,5 +70,5 @@ def test_a_thousand_idle_clients_are_forgotten_in_a_moment(gateway):
 
 def test_an_age_at_which_clients_are_connected_is_refused(net):
     """Before anything is changed."""
-    with pytest.raises(errors.Invalid, match="endpoint_max_age: 60 s is less than 180 s"):
+    with pytest.raises(errors.Invalid, match="endpoint_max_age: 60 s is less than 240 s"):
         DrivenGateway(net.host("gateway"), endpoint_age_s_max=60)

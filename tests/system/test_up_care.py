@@ -64,7 +64,7 @@ def test_a_change_by_hand_is_repaired(host, up):
 
 def test_an_age_at_which_clients_are_connected_is_refused(host, up):
     """Before anything is made."""
-    with pytest.raises(AssertionError, match="endpoint_max_age: 60 s is less than 180 s"):
+    with pytest.raises(AssertionError, match="endpoint_max_age: 60 s is less than 240 s"):
         up("--endpoint-max-age", "60s")
 
     assert host.run("ip", "link", "show", "wg0", check=False).returncode != 0
