@@ -112,6 +112,8 @@ class Attachments:
             if not subjects.may_answer(message.reply, identity):
                 logger.warning("reply subject refused", extra={"from": identity})
                 continue
+            # Requests come while a new connection is not complete, and the answer would be lost.
+            await self._bus.wait_up()
             answer = await self._answer(identity, message.data)
             with suppress(connection.Disconnected):
                 await self._bus.publish(message.reply, codec.encode(answer))

@@ -96,6 +96,7 @@ class Snapshots:
         self._group.create_task(self._answer(identity, message))
 
     async def _answer(self, identity: str, message: connection.Message) -> None:
+        await self._bus.wait_up()  # as in `attach`
         answer = await self._begin(identity, message.data)
         with suppress(connection.Disconnected):
             await self._bus.publish(message.reply, codec.encode(answer))
