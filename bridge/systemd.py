@@ -73,7 +73,7 @@ class Liveness:
         self._probes = probes
         self._asked: dict[str, tuple[float, asyncio.Task[object]]] = {}
 
-    def stuck(self, busy_s_max: float = BUSY_S_MAX) -> tuple[str, ...]:
+    def stuck(self) -> tuple[str, ...]:
         """Ask those that have answered; return those that have not answered for so long."""
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -83,7 +83,7 @@ class Liveness:
                 task = loop.create_task(_ask(probe))
                 task.add_done_callback(_answered)
                 self._asked[name] = (now, task)
-        return tuple(name for name, (at, _) in self._asked.items() if now - at > busy_s_max)
+        return tuple(name for name, (at, _) in self._asked.items() if now - at > BUSY_S_MAX)
 
     async def close(self) -> None:
         """Forget what was asked."""

@@ -56,7 +56,6 @@ class Telemetry:
         self._prepare: list[Prepare] = []
         self._pieces: list[Pieces] = []
         self._ready: list[Callable[[], Iterable[str]]] = []
-        self._healthy: list[Callable[[], Iterable[str]]] = []
         self._probes: dict[str, systemd.Probe] = {}
         self._liveness = systemd.Liveness(self._probes)
         self._process = CollectorRegistry()
@@ -83,10 +82,6 @@ class Telemetry:
         """Be ready only while this returns nothing."""
         self._ready.append(reasons)
 
-    def healthy(self, reasons: Callable[[], Iterable[str]]) -> None:
-        """Be healthy only while this returns nothing; else the program is to be restarted."""
-        self._healthy.append(reasons)
-
     def alive(self, name: str, probe: systemd.Probe) -> None:
         """Be healthy only while this completes, if it takes minutes."""
         self._probes[name] = probe
@@ -106,8 +101,7 @@ class Telemetry:
 
     def unhealthy(self) -> tuple[str, ...]:
         """Return why the program must be restarted; nothing: it is alive."""
-        stuck = [f"{name}: it takes no calls" for name in self._liveness.stuck()]
-        return (*(why for reasons in self._healthy for why in reasons()), *stuck)
+        return tuple(f"{name}: it takes no calls" for name in self._liveness.stuck())
 
     def unready(self) -> tuple[str, ...]:
         """Return why it should not be used now; nothing: it is ready."""

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 import wig
+from bridge import systemd
 from bridge.metrics import GAUGE, Family
 from bridge.metrics_http import Address
 from bridge.telemetry import Telemetry
@@ -61,12 +62,17 @@ async def test_it_is_ready_while_nobody_objects(told):
     assert (await page(told.port.bound, "/metrics")).values["wig_ready",] == 0
 
 
-async def test_what_is_not_healthy_is_not_ready(told):
+async def test_what_is_not_healthy_is_not_ready(told, monkeypatch):
     """The program is to be restarted."""
-    told.healthy(lambda: ["broken"])
+    monkeypatch.setattr(systemd, "BUSY_S_MAX", 0.01)
+    told.alive("writer", asyncio.Event().wait)
 
     for path in ("/healthz", "/readyz"):
-        assert (await page(told.port.bound, path)).text == "broken\n"
+
+        async def unwell(path: str = path) -> bool:
+            return (await page(told.port.bound, path)).text == "writer: it takes no calls\n"
+
+        await eventually(unwell, "it is noticed")
 
 
 async def test_the_event_loop_is_measured(told):
