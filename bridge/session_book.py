@@ -47,8 +47,7 @@ class Book:
         """Read what is stored."""
         self.history = history
         self.sessions: Sessions = history.load(settings)
-        grace_s = min(60.0, settings.silence_s / 10)
-        self._passing = Passing(grace_s=grace_s)
+        self._passing = Passing()
         self._complaints: set[tuple[str, str]] = set()
         self.reports = 0
         """How many reports taught something."""
@@ -66,15 +65,13 @@ class Book:
         for message in messages:
             about = delivered(message.reply)
             self._observe(message, about.arrived_s)
-            if self._passing.heard(about.arrived_s):
-                self.sessions.tick(about.arrived_s)
+            self.sessions.tick(self._passing.heard(about.arrived_s))
             caught_up = about.pending == 0
         return self.pass_by(datetime.now(UTC)) if caught_up else self.history.commit(self.sessions)
 
     def pass_by(self, now: datetime) -> int:
         """End what is over when there are no more reports; return the number of the last edge."""
-        if self._passing.heard(now.timestamp()):
-            self.sessions.tick(now.timestamp())
+        self.sessions.tick(self._passing.heard(now.timestamp()))
         return self.history.commit(self.sessions)
 
     def _observe(self, message: Message, arrived_s: float) -> None:

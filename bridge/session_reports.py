@@ -44,6 +44,7 @@ class Reports:
         self._wake = asyncio.Event()
         self._idle = False
         self._broken = ""
+        bus.on_down(lambda: self._ended("the connection broke"))
 
     @property
     def waiting(self) -> int:

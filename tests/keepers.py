@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from bridge.session_streams import SessionStreams
 from bridge.sessions import SessionsOptions
 from tests import builders, buses
 from tests.eventually import eventually
-from wig import codec, stats
+from wig import codec, errors, stats
 from wig.sessions import Settings
 from wig.stats import Place, Report, Samples
 
@@ -56,7 +56,8 @@ class Teller:
             headers={stats.AGE_HEADER: str(age_s)},
         )  # fmt: skip
         acknowledged = await asyncio.wait_for(answer, 5)
-        assert b'"seq"' in acknowledged.data, acknowledged.data
+        if b'"seq"' not in acknowledged.data:
+            raise errors.Unavailable(f"the stream did not take it: {acknowledged.data!r}")
 
     async def tell(self, *peers: str, **fields: Any) -> Report:
         """Report that peers shook hands."""
@@ -82,9 +83,14 @@ class Site:
         return found
 
     async def stream(self) -> list[dict[str, Any]]:
-        """Return all that is in WIG_SESSIONS."""
-        raw, _ = await SessionStreams(self.client.bus).edges(0, 1_000_000)
-        return [_decode(one) for one in raw]
+        """Return all that is in WIG_SESSIONS, as soon as the server answers."""
+        (found,) = await eventually(self._stream, "the stream to be read")
+        return [_decode(one) for one in found]
+
+    async def _stream(self) -> tuple[list[bytes]] | None:
+        with suppress(errors.Temporary):
+            return ((await SessionStreams(self.client.bus).edges(0, 1_000_000))[0],)
+        return None
 
     async def edges(self, count: int) -> list[dict[str, Any]]:
         """Wait until the stream has so many, and return them."""
@@ -122,10 +128,11 @@ class Site:
             await task
 
     async def reads(self) -> bool:
-        names = (
-            await self.client.bus.request("$JS.API.CONSUMER.NAMES.WIG_STATS", timeout_s=5)
-        ).data
-        return b'"sessions"' in names
+        """Say whether somebody reads reports."""
+        with suppress(errors.Temporary):
+            names = await self.client.bus.request("$JS.API.CONSUMER.NAMES.WIG_STATS", timeout_s=5)
+            return b'"sessions"' in names.data
+        return False
 
 
 @asynccontextmanager

@@ -20,14 +20,18 @@ class Passing:
         self._gap_s = gap_s
         self._grace_s = grace_s
         self._last_s: float | None = None
+        self._before_s = 0.0
         self._from_s = 0.0
 
-    def heard(self, at_s: float) -> bool:
-        """Say whether sessions may end at `at_s`, Unix s.
+    def heard(self, at_s: float) -> float:
+        """Return the time by which to judge who is silent, when it is `at_s`, Unix s.
 
-        It is when a report came to the stream; or, if all that came have been read, now.
+        `at_s` is when a report came to the stream; or, if all that came have been read, now. It
+        is judged as before the gap while gateways may still come back: sessions then end only
+        when those that were there have reported that they are over.
         """
         if self._last_s is None or at_s - self._last_s > self._gap_s:
+            self._before_s = self._last_s or 0.0
             self._from_s = at_s + self._grace_s
         self._last_s = max(at_s, self._last_s or at_s)
-        return at_s >= self._from_s
+        return at_s if at_s >= self._from_s else self._before_s

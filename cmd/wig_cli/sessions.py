@@ -69,9 +69,10 @@ def _kept(options: argparse.Namespace) -> dict[str, Any]:
     """Return what was said about how long things are kept."""
     found: dict[str, Any] = {}
     if options.session_inactivity is not None:
+        known = import_module("wig.sessions")
         inactivity_s = int(options.session_inactivity)
-        found["settings"] = import_module("wig.sessions").Settings(
-            inactivity_s=inactivity_s, silence_s=inactivity_s
+        found["settings"] = known.Settings(
+            inactivity_s=inactivity_s, silence_s=max(known.SILENCE_S, inactivity_s)
         )
     if options.session_max_age is not None:
         found["max_age"] = options.session_max_age
