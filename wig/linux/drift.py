@@ -89,7 +89,7 @@ class Drift:
         self._open, self._report = frozenset(), ()
         if found:
             logger.warning(
-                "audit repaired", extra={"differences": len(found), "kinds": _few(found)}
+                "audit repaired", extra={"differences": len(found), "kinds": _counted(found)}
             )
 
     def left(self, steps: Sequence[Step]) -> frozenset[str]:
@@ -116,7 +116,7 @@ class Drift:
             Quarantined(
                 subject=(about := f"drift of {name or 'this host'}"),
                 interface=name,
-                reason=f"not as planned: {_few(found)}",
+                reason=f"not as planned: {_counted(found)}",
                 since=since.get(about, now),
                 hint=_HINT,
             )
@@ -128,7 +128,7 @@ class Drift:
         return self._report
 
 
-def _few(found: Iterable[str]) -> str:
+def _counted(found: Iterable[str]) -> str:
     """Return how many of each kind, as in `1 address, 3 peer`."""
     counts = Counter(map(kind, found))
     return ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
