@@ -37,7 +37,7 @@ REFUSED_RETRY_S = 5.0  # an operator has to act; the retry only notices that it 
 UNSUPPORTED_RETRY_S = 30.0  # the same: an upgraded program starts afresh anyway
 HEARTBEAT_S = 1.0
 SILENCE_S_MAX = 2.5  # two heartbeats and a half
-APPLY_ENTRIES_MAX = 1000  # in one transaction; it takes some 50 ms
+APPLY_ENTRIES_MAX = 2000  # in one transaction; it takes some 50 ms
 
 
 class Phase(enum.Enum):
