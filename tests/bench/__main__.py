@@ -18,6 +18,7 @@ ALL = (
     "kernel",
     "statistics",
     "sessions",
+    "flood",
     "metrics",
     "bulk",
 )
