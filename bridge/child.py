@@ -6,10 +6,12 @@ log to the same place.
 
 import asyncio
 import logging
+import os
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Sequence
 from typing import Never
 
+from bridge import systemd
 from bridge.server import pdeathsig
 from wig import errors
 
@@ -37,8 +39,9 @@ class Child:
         """Start it; raise `Unavailable` when it ends, for the supervisor to start it again."""
         # A session of its own: Ctrl-C is for wig, which stops it.
         self._process = process = await asyncio.create_subprocess_exec(
-            *pdeathsig(), *self._command, stdin=DEVNULL, start_new_session=True
-        )
+            *pdeathsig(), *self._command, stdin=DEVNULL, start_new_session=True,
+            env=systemd.inherited(os.environ),
+        )  # fmt: skip
         try:
             code = await process.wait()
         finally:

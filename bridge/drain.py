@@ -44,7 +44,8 @@ class Drains:
             self._queue.put_nowait((payload, reply))
         except asyncio.QueueFull:
             busy = errors.Unavailable(f"node: {self._node!r} has too many such requests")
-            self._bus.send(frames.message(reply, wire.failed(busy)))
+            with suppress(connection.Disconnected):
+                self._bus.send(frames.message(reply, wire.failed(busy)))
 
     async def run(self) -> Never:
         """Answer, one after the other."""

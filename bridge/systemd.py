@@ -23,8 +23,15 @@ BUSY_S_MAX = 300.0
 of a million."""
 STATUS_CHARACTERS_MAX = 200
 
+VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+
 Probe = Callable[[], Awaitable[object]]
 """Completes when what it asks is alive."""
+
+
+def inherited(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a child: only the unit's main process speaks to systemd."""
+    return {name: value for name, value in environment.items() if name not in VARIABLES}
 
 
 class Condition(Protocol):

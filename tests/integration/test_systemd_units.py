@@ -78,8 +78,12 @@ def test_a_datastore_tells_systemd_its_story(tmp_path):
             eventually_sync(lambda: "READY=1" in manager.hear(), "it is ready", 30)
             eventually_sync(lambda: manager.hear().count("WATCHDOG=1") > 2, "signs of life")
             assert wig(tmp_path / "state", "status").code == 0
+            manager.hear()  # the socket holds ten messages, and systemd reads at once
             process.terminate()
-            assert process.wait(20) == 0
+            eventually_sync(
+                lambda: manager.hear() and process.poll() is not None, "it has ended", 20
+            )
+            assert process.returncode == 0
 
         heard = manager.hear()
         assert "STATUS=ready" in heard

@@ -58,6 +58,13 @@ def test_the_watchdog_is_for_the_process_that_it_names(environment):
     assert Notifier.of(environment, 7).watchdog_s is None
 
 
+def test_a_child_has_nothing_to_say():
+    """Only the unit's main process is listened to."""
+    told = {"NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": "1", "WATCHDOG_PID": "1", "PATH": "/bin"}
+
+    assert systemd.inherited(told) == {"PATH": "/bin"}
+
+
 def test_abstract_sockets_are_told_too():
     """Some managers have one."""
     name = f"wig-test-{os.getpid()}-{secrets.token_hex(4)}"
