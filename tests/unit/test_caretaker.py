@@ -127,6 +127,37 @@ def test_a_look_that_fails_is_followed_by_another(follower, start, caplog):
     assert looks_after.fault is None
 
 
+@pytest.mark.parametrize("duty", ["remember", "audit", "wipe"])
+def test_what_fails_is_tried_again_only_when_it_is_due(follower, start, monkeypatch, duty):
+    """A host that cannot be read must not cost a processor."""
+    tries = []
+
+    def fail(*_):
+        tries.append(1)
+        raise errors.Unusable("somebody keeps changing the device")
+
+    monkeypatch.setattr(follower.sink, duty, fail)
+    monkeypatch.setattr(caretaker, "REMEMBER_INTERVAL_S", 0.01)
+    looks_after = start(audit_interval_s=0.01)
+    eventually_sync(lambda: tries, "the first try")
+    begin, before = time.monotonic(), len(tries)
+    eventually_sync(lambda: time.monotonic() - begin > 0.1, "some time to pass")
+
+    assert len(tries) - before <= (time.monotonic() - begin) / 0.01
+    assert looks_after.fault is None
+
+
+def test_a_device_that_could_not_be_revived_is_tried_again(follower, start, caplog):
+    """Its death is told once, and the next audit is far away."""
+    follower.host.refused.add("observe")
+    start()
+    follower.host.die("wg0")
+    eventually_sync(lambda: "host not readable" in caplog.text, "the first try to fail")
+    follower.host.refused.clear()
+
+    eventually_sync(lambda: is_back(follower), "the device to be back")
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_fault_is_there_to_see(follower, start):
     """A thread that ended looks after nothing: the program must notice."""

@@ -80,25 +80,49 @@ class Caretaker:
 
     def _tend(self, now: float) -> None:
         try:
-            for name in self._sink.dead():
-                self._due[name] = self._revivals.setdefault(name, _Revival()).due(now)
-                self._forget_steady(now)
-            for name in [name for name, due in self._due.items() if due <= now]:
-                del self._due[name]
-                self._revivals[name].last = now
-                self._sink.revive(name)
+            self._revive(now)
             if now >= self._next_memory:
-                self._sink.remember()
-                self._next_memory = _after(now, REMEMBER_INTERVAL_S)
+                self._remember(now)
             if now >= self._next_audit:
-                self._sink.audit()
-                self._next_audit = _after(now, self._audit_interval_s)
+                self._audit(now)
             if now >= self._next_wipe:
-                self._sink.wipe(now, time.time())
-                self._next_wipe = _after(now, WIPE_INTERVAL_S)
+                self._wipe(now)
         except (errors.WigError, OSError) as error:
             # One look at the host failed; the next comes soon, and sees whatever this one did not.
             logger.warning("host not readable", extra={"reason": str(error)})
+
+    def _revive(self, now: float) -> None:
+        for name in self._sink.dead():
+            self._due[name] = self._revivals.setdefault(name, _Revival()).due(now)
+            self._forget_steady(now)
+        for name in [name for name, due in self._due.items() if due <= now]:
+            del self._due[name]
+            self._revivals[name].last = now
+            try:
+                self._sink.revive(name)
+            except (errors.WigError, OSError):
+                self._due[name] = self._revivals[name].due(now)  # the host tells of it only once
+                raise
+
+    # What failed is not due at once, either: the thread would do nothing else.
+
+    def _remember(self, now: float) -> None:
+        try:
+            self._sink.remember()
+        finally:
+            self._next_memory = _after(now, REMEMBER_INTERVAL_S)
+
+    def _audit(self, now: float) -> None:
+        try:
+            self._sink.audit()
+        finally:
+            self._next_audit = _after(now, self._audit_interval_s)
+
+    def _wipe(self, now: float) -> None:
+        try:
+            self._sink.wipe(now, time.time())
+        finally:
+            self._next_wipe = _after(now, WIPE_INTERVAL_S)
 
     def _forget_steady(self, now: float) -> None:
         """Keep no account of interfaces that may be gone for good."""
