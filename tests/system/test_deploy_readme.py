@@ -13,7 +13,7 @@ from tests.lab.ping import PingStream
 from tests.lab.wg_quick import WgQuick
 
 README = Path(__file__).parents[2] / "deploy" / "README.md"
-STAYS = ("nats-server -c", "wig datastore", "wig gateway")
+STAYS = ("nats-server ", "wig datastore ", "wig gateway ", "wig sessions ")
 SHOW = ("interface", "show", "wg0", "--secrets", "--output", "json")
 SETTLE_S_MAX = 20.0
 HERE = f"export PATH={Path(sys.executable).parent}:$PATH\n"
