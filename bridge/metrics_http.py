@@ -77,7 +77,7 @@ class Port:
         """Listen nowhere yet."""
         self._address = address
         self._pages = pages
-        self._connections = 0
+        self._open: set[asyncio.WriteTransport] = set()
         self.bound: int | None = None
         """The port that it listens on; None: not yet."""
 
@@ -93,10 +93,16 @@ class Port:
                     self._tell(error)
                 await asyncio.sleep(RETRY_S)
                 continue
-            async with server:
+            try:
                 self.bound = server.sockets[0].getsockname()[1]
                 logger.info("metrics", extra={"port": self.bound})
-                await server.serve_forever()
+                await asyncio.get_running_loop().create_future()
+            finally:
+                # Not `async with server`: it may wait for those who read slowly, and a program
+                # that is told to stop must not.
+                server.close()
+                for transport in self._open:
+                    transport.abort()
 
     async def _listen(self) -> asyncio.Server:
         host, port = self._address
@@ -113,14 +119,14 @@ class Port:
         logger.warning("no metrics: their port cannot be listened on", extra=told)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connections += 1
+        self._open.add(writer.transport)
         try:
-            if self._connections <= CONNECTIONS_MAX:
+            if len(self._open) <= CONNECTIONS_MAX:
                 with suppress(TimeoutError, OSError, asyncio.IncompleteReadError):
                     await self._serve(reader, writer)
         finally:
-            self._connections -= 1
-            writer.close()
+            writer.transport.abort()  # what nobody has read by now would be kept for ever
+            self._open.discard(writer.transport)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -130,6 +136,8 @@ class Port:
             head = b""
         async with asyncio.timeout(ANSWER_S_MAX):
             await _Answer(writer, head).send(self._pages)
+            writer.close()
+            await writer.wait_closed()
 
 
 class _Answer:

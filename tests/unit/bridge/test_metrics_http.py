@@ -154,6 +154,33 @@ async def test_there_is_room_for_so_many(port, monkeypatch):
     await eventually(served, "there is room")
 
 
+async def test_who_does_not_read_is_hung_up_on(port, pages, monkeypatch):
+    """What was written for him would stay in memory, and his connection open, for ever."""
+    monkeypatch.setattr(metrics_http, "ANSWER_S_MAX", 0.1)
+    pages.pieces = [b"x" * 100_000] * 1000
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1000)
+    writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
+    await reader.read(1000)
+
+    def refused() -> bool:
+        writer.write(b"x")  # which nobody takes when the other end is gone
+        return writer.transport.is_closing()
+
+    await eventually(refused, "the other end to be gone")
+
+
+async def test_stopping_waits_for_no_reader(pages):
+    """Some versions of Python would, as long as one is there."""
+    async with listening(pages) as number:
+        reader, writer = await asyncio.open_connection("127.0.0.1", number)
+        writer.write(b"GET /metr")
+        await eventually(lambda: len(asyncio.all_tasks()) > 2, "the connection")
+
+    with pytest.raises(ConnectionResetError):
+        await asyncio.wait_for(reader.read(), 1)
+    writer.close()
+
+
 async def test_a_reader_that_goes_away_is_no_fault(port, pages, caplog):
     """Half of a scrape is a scrape that ended."""
     pages.pieces = [b"x" * 100_000] * 100
