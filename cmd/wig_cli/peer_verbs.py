@@ -244,7 +244,7 @@ async def run_show(session: "Session", options: argparse.Namespace) -> None:
     found = await session.query("peer.show", body)
     peer = objects.complete("peer", found["peer"])
     try:
-        seen = await session_verbs.last_seen(session, [peer["public_key"]])
+        seen = await session_verbs.last_seen(session, [peer["public_key"]], absent_s=0)
         peer["last_seen"] = seen.get(peer["public_key"])
     except errors.WigError as error:
         # A peer is shown also when nobody knows when it was seen.

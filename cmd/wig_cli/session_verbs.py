@@ -133,9 +133,11 @@ def _edge_row(edge: dict[str, Any]) -> list[Any]:
 # What others ask.
 
 
-async def last_seen(session: "Session", keys: Iterable[str]) -> dict[str, str]:
+async def last_seen(
+    session: "Session", keys: Iterable[str], *, absent_s: float = 1.0
+) -> dict[str, str]:
     """Return when peers gave their last sign of life, those that ever did; RFC 3339."""
-    found = await session.sessions("seen", {"peers": list(keys)})
+    found = await session.sessions("seen", {"peers": list(keys)}, absent_s=absent_s)
     seen: dict[str, str] = found["seen"]
     return seen
 

@@ -119,6 +119,7 @@ async def test_a_second_keeper_ends(site, tmp_path):
         ("list", {"interface": "no.dots"}, "interface"),
         ("list", {"country": "Sweden"}, "country"),
         ("list", {"limit": 0}, "limit"),
+        ("list", {"before": "yesterday"}, "before"),
         ("list", {"limit": 1001}, "limit"),
         ("list", {"since": "2026-01-01T00:00:00"}, "since"),
         ("list", {"colour": "red"}, "colour"),
@@ -137,3 +138,21 @@ async def test_bad_input_is_named(site, verb, body, field):
             await site.ask(verb, **body)
 
     assert caught.value.field == field
+
+
+async def test_an_answer_goes_to_the_sender_only(site):
+    """Nobody can have the keeper publish for him."""
+    heard = []
+
+    async def hear(message):
+        heard.append(message.subject)
+
+    async with site.keeper():
+        await site.client.bus.subscribe("wig.log.hub.>", hear)
+        for verb in ("list", "status"):
+            subject = f"wig.api.admin.session.{verb}"
+            await site.client.bus.publish(subject, b"{}", reply="wig.log.hub.0a1b.me")
+        await site.ask("status")
+        await site.ask("list")
+
+    assert heard == []
