@@ -68,7 +68,7 @@ class Replication(Work, Messages, Failures, Rivals, Plots):
 
 
 TestReplication = Replication.TestCase
-TestReplication.settings = settings(max_examples=120, stateful_step_count=60)
+TestReplication.settings = settings(max_examples=80, stateful_step_count=60)
 
 
 @pytest.mark.torture
