@@ -28,7 +28,10 @@ class Sample(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Some of the peers of one interface; all batches of a reading together are all peers."""
+    """Some of the peers of one interface; all batches of a reading together are all peers.
+
+    It may have none: a device without peers has one batch, too.
+    """
 
     interface: str
     peers: Sequence[Sample]

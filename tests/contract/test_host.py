@@ -220,6 +220,13 @@ def test_samples_are_of_all_peers(device):
     )
 
 
+def test_a_device_without_peers_has_samples_of_none(device):
+    """Or nobody would know that it is there."""
+    (batch,) = device.samples()
+
+    assert (batch.interface, list(batch.peers)) == ("wg0", [])
+
+
 def test_a_removed_interface_is_gone(device):
     """One that was never there is no error."""
     device.perform(RemoveInterface(name="wg0"))

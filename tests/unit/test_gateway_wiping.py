@@ -130,6 +130,16 @@ def test_a_device_that_does_not_answer_is_tried_again(follower, caplog):
     assert wipe(follower, AGE_S + 30) == 1
 
 
+def test_a_peer_that_the_device_does_not_take_is_tried_again(follower, caplog):
+    """The next time, not at once."""
+    follower.host.refused = {A.public_key}
+    assert wipe(follower, AGE_S) == 0
+    assert "the device says: no" in str([vars(record) for record in caplog.records])
+
+    follower.host.refused = set()
+    assert wipe(follower, AGE_S + 30) == 1
+
+
 def test_an_interface_that_is_gone_has_no_clients(follower):
     """Its oldest client is nobody's any more."""
     follower.apply(

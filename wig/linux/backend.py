@@ -1,7 +1,6 @@
-"""What a WireGuard implementation must offer; the userspace one is the first.
+"""What a WireGuard implementation must offer: `kernel` and `userspace` do.
 
-Called by `host`. The kernel's own WireGuard over generic netlink has its place here: a second
-class with these methods.
+Called by `host`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +31,7 @@ class Backend(Protocol):
         """Return the device; None: there is none that this backend can reach."""
 
     def samples(self, name: str) -> Iterator[Sequence[Sample]]:
-        """Yield what the device says of its peers, in batches; nothing if there is none.
+        """Yield what the device says of its peers, in batches; nothing if there is no device.
 
         Called from other threads, while any of the other methods may run: needs a connection of
         its own to the device. Each step takes a few milliseconds at most (`samples.of_device`

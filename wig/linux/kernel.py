@@ -94,8 +94,7 @@ class Kernel:
             for data, reply in self._dump(name):
                 with _understood(name):
                     some = netlink_dump.samples(data, reply)
-                if some:
-                    yield some
+                yield some
         except _Absent:
             return
 

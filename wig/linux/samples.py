@@ -46,7 +46,7 @@ def read(path: Path) -> Iterator[Sequence[Sample]]:
 
 
 def of_device(device: Device) -> Iterator[Sequence[Sample]]:
-    """Yield all peers of a device that was read as a whole, in batches."""
+    """Yield all peers of a device that was read as a whole, in batches; one at least."""
     batch: list[Sample] = []
     for key, peer in device.peers.items():
         batch.append(
@@ -55,8 +55,7 @@ def of_device(device: Device) -> Iterator[Sequence[Sample]]:
         if len(batch) == BATCH_PEERS:
             yield batch
             batch = []
-    if batch:
-        yield batch
+    yield batch
 
 
 def _sample(key: bytes, endpoint: bytes, handshake: bytes, sent: bytes, received: bytes) -> Sample:

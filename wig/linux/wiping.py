@@ -69,16 +69,20 @@ class Wiping:
     def _take(self, name: str, clients: dict[str, DevicePeer]) -> bool:
         changes = tuple(change for key, peer in clients.items() for change in _anew(key, peer))
         try:
-            self._host.perform(SetPeers(name=name, changes=changes))
+            problems = self._host.perform(SetPeers(name=name, changes=changes))
         except errors.Unusable as error:
-            fields = {"interface": name, "reason": error.message}
-            logger.warning("addresses of idle clients stay", extra=fields)
-            return False
-        return True
+            return _stay(name, error.message)
+        # Not before the next time: they are still there, and would be asked for for ever.
+        return not problems or _stay(name, problems[0].reason)
 
     def oldest_s(self) -> float | None:
         """Return how long the client that is idle for longest has been; None: nobody looks."""
         return None if self._idle is None else self._idle.oldest_s(time.monotonic())
+
+
+def _stay(name: str, reason: str) -> bool:
+    logger.warning("addresses of idle clients stay", extra={"interface": name, "reason": reason})
+    return False
 
 
 def _anew(public_key: str, peer: DevicePeer) -> Iterator[PeerChange]:
