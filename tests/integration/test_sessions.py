@@ -2,13 +2,14 @@
 
 import pytest
 
+from bridge.session_book import Book
 from tests import keepers
 from tests.builders import key
 from tests.eventually import eventually
 from tests.keepers import Teller
 from wig import errors
 
-ALICE, BOB = key("alice"), key("bob")
+ALICE, BOB, CAROL = key("alice"), key("bob"), key("carol")
 
 
 @pytest.fixture
@@ -75,6 +76,30 @@ async def test_a_report_in_another_name_is_refused(site):
 
 async def _refused(site, count):
     return (await site.ask("status"))["refused"] == count
+
+
+async def test_an_edge_that_was_accepted_unheard_is_not_published_again(site, monkeypatch):
+    """The keeper dies after the stream has it, and before the database knows, again and again."""
+    heard, remember = [], Book.published
+
+    def forgetful(book, number):
+        heard.append(number)
+        if len(heard) < 3:
+            raise errors.Unavailable("killed here")
+        remember(book, number)
+
+    monkeypatch.setattr(Book, "published", forgetful)
+    teller = Teller(site.client, "gw1")
+    async with site.keeper():
+        await teller.tell(ALICE)
+        await site.edges(1)
+        await teller.tell(BOB)
+        await site.edges(2)
+        await teller.tell(CAROL)
+        edges = await site.edges(3)
+
+    assert [(one["number"], one["peer"]) for one in edges] == [(1, ALICE), (2, BOB), (3, CAROL)]
+    assert heard == [1, 2, 3]
 
 
 async def test_the_stream_of_edges_is_lost(site):

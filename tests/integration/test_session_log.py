@@ -1,0 +1,64 @@
+"""What the log deletes ends in the sessions, also while nobody kept them."""
+
+import pytest
+
+from tests import buses, keepers
+from tests.builders import key
+from tests.eventually import eventually
+from tests.keepers import Teller
+from wig import commands
+
+ALICE, BOB = key("alice"), key("bob")
+
+
+@pytest.fixture
+async def site(tmp_path):
+    """A primary with two peers, and two sessions of them."""
+    async with keepers.site(tmp_path) as it, buses.primary(tmp_path, it.server):
+        await it.client.command("interface.create", buses.create_interface())
+        for name in ("alice", "bob"):
+            await it.client.command("peer.create", buses.create_peer(name))
+        async with it.keeper():
+            await Teller(it.client, "gw1").tell(ALICE, BOB)
+            await it.edges(2)
+        yield it
+
+
+async def delete(site, peer):
+    await site.client.command("peer.delete", commands.DeletePeer(public_key=peer))
+
+
+async def ended(site, count):
+    """Wait until so many sessions are over; return whose, and why."""
+
+    async def over():
+        found = [one for one in await site.sessions() if one["end"]]
+        return len(found) == count and {one["peer"]: one["reason"] for one in found}
+
+    return await eventually(over, f"{count} sessions to be over")
+
+
+async def test_a_peer_is_deleted_while_sessions_are_kept(site):
+    """Its session ends within seconds; the other's does not."""
+    async with site.keeper():
+        await delete(site, ALICE)
+
+        assert await ended(site, 1) == {ALICE: "deleted"}
+        assert (await site.ask("seen", peers=[ALICE, BOB]))["seen"].keys() == {BOB}
+
+
+async def test_a_peer_is_deleted_while_nobody_keeps_sessions(site):
+    """All that are known are compared with those that there are."""
+    await delete(site, ALICE)
+
+    async with site.keeper():
+        assert await ended(site, 1) == {ALICE: "deleted"}
+
+
+async def test_an_interface_is_deleted_with_its_peers(site):
+    """All of its sessions end."""
+    command = commands.DeleteInterface(name="wg0", with_peers=True)
+    async with site.keeper():
+        await site.client.command("interface.delete", command)
+
+        assert set(await ended(site, 2)) == {ALICE, BOB}
