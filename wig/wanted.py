@@ -65,7 +65,7 @@ def full(interface: str, public_key: str, limit: int | None) -> Problem:
     return Problem(
         f"peer {public_key}",
         interface,
-        f"the device is full: wireguard-go has at most {limit} peers in one interface",
+        f"the device is full: one interface has at most {limit} peers",
         "create a second interface for further peers",
     )
 

@@ -275,7 +275,7 @@ def test_a_full_device_keeps_the_peers_it_has():
     fitting, problems = plan.fitting(wanted, host({"wg0": observed({A: NEW_PEER, B: NEW_PEER})}), 3)
 
     assert fitting.interfaces["wg0"].device.peers.keys() == {A, B, "new"}
-    reason = "the device is full: wireguard-go has at most 3 peers in one interface"
+    reason = "the device is full: one interface has at most 3 peers"
     hint = "create a second interface for further peers"
     assert problems == (Problem("peer newer", "wg0", reason, hint),)
     assert plan.fitting(wanted, host({"wg0": Observed(None, None)}), None) == (wanted, ())

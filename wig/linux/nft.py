@@ -37,14 +37,17 @@ def run(text: str) -> None:
 
 
 def listing(family: str, table: str) -> list[dict[str, Any]] | None:
-    """Return what is in a table (libnftables-json(5)); None: there is no such table."""
+    """Return what is in a table (libnftables-json(5)); None: there is no such table.
+
+    One that nft cannot tell of is as good as none: it is replaced.
+    """
     try:
-        found: dict[str, list[dict[str, Any]]] = json.loads(
-            _call("--json", "list", "table", family, table)
-        )
-    except errors.Unusable:
+        found: list[dict[str, Any]] = json.loads(_call("--json", "list", "table", family, table))[
+            "nftables"
+        ]
+    except (errors.Unusable, ValueError, LookupError, TypeError):
         return None
-    return found["nftables"]
+    return found
 
 
 def generation() -> int:

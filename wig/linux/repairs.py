@@ -77,7 +77,7 @@ class Repairs:
         wanted = self._wanted.host(only)
         try:
             observed = self._host.observe(wanted.interfaces)
-        except errors.Unusable as error:
+        except (errors.Unusable, OSError) as error:
             self.set_aside([problem("host", "", error)])
             return frozenset()
         if only is not None:
@@ -101,7 +101,7 @@ class Repairs:
             return frozenset()
         try:
             problems = self._host.perform(step)
-        except errors.Unusable as error:
+        except (errors.Unusable, OSError) as error:
             self.set_aside([problem(subject(step), name, error)])
             return frozenset()
         self.set_aside(problems)
@@ -146,8 +146,10 @@ class Repairs:
             logger.warning("in quarantine", extra=fields)
 
 
-def problem(about: str, interface: str, error: errors.Unusable) -> Problem:
+def problem(about: str, interface: str, error: errors.Unusable | OSError) -> Problem:
     """Return what to say of an object that could not be put on the host."""
+    if isinstance(error, OSError):  # no files or memory left, say: whatever the host was asked for
+        return Problem(about, interface, error.strerror or type(error).__name__)
     return Problem(about, interface, error.message, error.hint or "")
 
 

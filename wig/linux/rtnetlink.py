@@ -46,14 +46,20 @@ def opened() -> Iterator[Any]:
 
     Strict checking lets the kernel filter dumps: a host may have a million routes of others.
     """
-    loop = asyncio.SelectorEventLoop()
     try:
-        with IPRoute(strict_check=True, use_event_loop=loop) as netlink:
+        with _loop() as loop, IPRoute(strict_check=True, use_event_loop=loop) as netlink:
             yield netlink
     except NetlinkError as error:
         raise errors.Unusable(f"rtnetlink: {error.args[1]}") from error
     except OSError as error:
         raise errors.Unusable(f"rtnetlink: {error.strerror}") from error
+
+
+@contextmanager
+def _loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.SelectorEventLoop()
+    try:
+        yield loop
     finally:
         loop.run_until_complete(asyncio.sleep(0))  # lets the socket close
         loop.close()

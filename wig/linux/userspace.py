@@ -48,7 +48,8 @@ class _Process:
         return bool(poll.poll(timeout_s * 1000))
 
     def kill(self) -> None:
-        signal.pidfd_send_signal(self.fd, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            signal.pidfd_send_signal(self.fd, signal.SIGKILL)
 
     def close(self) -> None:
         """Let go of it; a child that has ended is no zombie any more."""
@@ -160,7 +161,10 @@ class Userspace:
 
     def clients(self, name: str) -> Mapping[str, DevicePeer]:
         """Return the peers that have an endpoint; the others are not even parsed."""
-        return uapi.parse_clients(self._read_text(name) or b"")
+        try:
+            return uapi.parse_clients(self._read_text(name) or b"")
+        except ValueError as error:
+            raise _strange(name) from error
 
     def samples(self, name: str) -> Iterator[Sequence[Sample]]:
         """Yield what the device says of its peers, while it says it."""
