@@ -223,9 +223,9 @@ class World:
 
     def prune(self, node: Node, keep: int) -> None:
         """Forget all but the last entries, in the database and in the stream."""
-        if node.disk is None:
+        if node.disk is None or node.after is None:
             return
-        base = max(node.disk.base, node.disk.head - keep)
+        base = max(node.disk.base, min(node.disk.head - keep, node.after - 1))
         if stream := node.stream():
             base = min(base, stream.last - 1)  # the last entry always stays, to be compared
             stream.prune(base + 1)
