@@ -57,12 +57,13 @@ def resume(stored: Stored, mark: Mark | None) -> Resume:
 
     `mark` is None if the stream is empty, gone, or ends with something else: then what is known
     to have been accepted counts. A stream that is further than `published` has what nobody heard
-    of; one that is behind lost its end, and gets it again, as far as it is kept.
+    of; one that is behind lost its end, and gets it again, as far as it is kept. If it is further
+    than the database, that is an older copy, and all edges of the copy are in the stream.
     """
     if not stored.generation:
         return Resume(stored.published, anew=True)
     if mark is None or mark.generation != stored.generation:
         return Resume(stored.published)
     if mark.number > stored.last:
-        return Resume(stored.published, anew=True, lost=(stored.last + 1, mark.number))
+        return Resume(stored.last, anew=True, lost=(stored.last + 1, mark.number))
     return Resume(mark.number)

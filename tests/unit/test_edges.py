@@ -20,7 +20,7 @@ OURS = "0a1b"
         pytest.param(Stored(OURS, 5, 9), Mark(OURS, 3), Resume(3), id="it lost its end"),
         pytest.param(Stored(OURS, 5, 9), Mark("ff", 7), Resume(5), id="somebody else's end"),
         pytest.param(
-            Stored(OURS, 5, 9), Mark(OURS, 12), Resume(5, anew=True, lost=(10, 12)),
+            Stored(OURS, 5, 9), Mark(OURS, 12), Resume(9, anew=True, lost=(10, 12)),
             id="the database is an older copy",
         ),
     ],
