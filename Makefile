@@ -34,7 +34,7 @@ check: $(BIN)/.installed  ## format, lint, types, layers, unit and property test
 test: install  ## every test that this machine can run
 	@deploy/packages.sh test
 	$(MAKE) check
-	$(BIN)/pytest tests/integration tests/system -q
+	$(BIN)/pytest tests/integration tests/system -q -n auto --maxprocesses 4 --dist loadfile
 
 bench: install  ## figures, each beside its floor, with the machine
 	@deploy/packages.sh test
