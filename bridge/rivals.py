@@ -66,6 +66,7 @@ class Rivals:
             instance=self._me.instance,
             since_ms=self._since_ms,
             lineage=self._datastore.lineage,
+            head=position.seq if (position := self._datastore.position()) else 0,
         )
 
     def _judge(self, other: Announcement) -> primacy.Verdict | None:

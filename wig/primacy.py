@@ -28,6 +28,8 @@ class Announcement(Message, frozen=True, kw_only=True):
     """When it started, in milliseconds since 1970, by its own clock."""
     lineage: Lineage
     """Its timeline, up to the epoch that it writes in."""
+    head: int
+    """Its last entry."""
 
     def __post_init__(self) -> None:
         """Refuse what nobody can say; msgspec makes its own error of it."""
@@ -78,6 +80,9 @@ def judge(
 def _loss(mine: Announcement, other: Announcement, head: int, digest_at: DigestAt) -> Loss | None:
     """Return the entries after the place where the other's timeline left this one."""
     common, theirs = log.parted(mine.lineage, other.lineage, head)
+    if other.lineage[-1] in mine.lineage:
+        # It is in an epoch of ours: no further than its head, and about to begin one if it starts.
+        common = min(common, other.head)
     ours = digest_at(common) if theirs else None
     differs = ours not in {None, theirs}
     first = common if differs else common + 1

@@ -321,7 +321,7 @@ class Primary(Node):
     def announcement(self) -> Announcement:
         return Announcement(
             database=DATABASE, node=self.name, instance=self.instance, since_ms=self.since_ms,
-            lineage=self.disk.lineage,
+            lineage=self.disk.lineage, head=self.disk.head,
         )  # fmt: skip
 
     def hears(self, other: Announcement, theirs: Disk) -> None:

@@ -23,10 +23,12 @@ def fork(name: str, seq: int, parent: str = "e0") -> Fork:
     return Fork(epoch=name, parent=parent, seq=seq, digest=DIGEST)
 
 
-def says(node: str, *forks: Fork, term: int = 0, database: str = "d1", since_ms: int = 0):
+def says(
+    node: str, *forks: Fork, term: int = 0, database: str = "d1", since_ms: int = 0, head: int = 99
+):
     return Announcement(
         database=database, node=node, instance=f"i-{node}", since_ms=since_ms,
-        lineage=(ROOT, *(forks or (fork(epoch(term), 40),))),
+        lineage=(ROOT, *(forks or (fork(epoch(term), 40),))), head=head,
     )  # fmt: skip
 
 
@@ -120,11 +122,28 @@ def test_who_stops_tells_what_it_has_that_the_other_has_not(theirs, digest, loss
     assert (f"{loss} of this one are lost" in str(verdict.error)) is (loss != "None")
 
 
+def test_who_stops_tells_what_the_other_has_not_reached():
+    """It is an older copy that starts: what it will begin is not known yet."""
+    other = says("paris", fork(epoch(0), 40), head=44)
+
+    verdict = judge(says("hub", fork(epoch(0), 40), since_ms=1), other, 50, digest_at)
+
+    assert verdict is not None
+    assert str(verdict.loss) == "entries 45–50, and perhaps earlier ones,"
+
+
 def test_an_announcement_without_an_epoch_is_none():
     """What cannot be judged is not understood."""
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(
-            {"database": "d", "node": "n", "instance": "i", "since_ms": 0, "lineage": []},
+            {
+                "database": "d",
+                "node": "n",
+                "instance": "i",
+                "since_ms": 0,
+                "lineage": [],
+                "head": 0,
+            },
             Announcement,
         )
 
