@@ -3,6 +3,8 @@
 import pytest
 
 from tests.builders import create_interface, create_peer
+from tests.gateways import Follower
+from tests.sinks import WG0, A
 from tests.world import World
 
 
@@ -17,3 +19,11 @@ def world() -> World:
         create_peer("site", ip="192.168.7.0/24", ip6=None, outside_pool=True),
         create_peer("bob", interface="wg1"),
     )
+
+
+@pytest.fixture
+def follower(tmp_path):
+    """A gateway that has loaded one interface with one peer."""
+    made = Follower(tmp_path)
+    made.load(WG0, A)
+    return made
