@@ -119,8 +119,8 @@ def collect(care: Care, watch: Watch, reading: Reading | None) -> Iterator[Measu
         yield DRIFT.of(count, kind)
     if care.last_audit is not None:
         yield AUDIT.of(care.last_audit.took_s)
-    if care.endpoint_age_s is not None:
-        yield ENDPOINT_AGE.of(care.endpoint_age_s)
+    if (age_s := care.endpoint_age_s) is not None:
+        yield ENDPOINT_AGE.of(age_s)
     yield WIPED.of(care.endpoints_wiped)
 
 

@@ -23,6 +23,7 @@ from wig import errors
 logger = logging.getLogger(__name__)
 
 CONNECTIONS_MAX = 32
+SCRAPES_MAX = 8  # at once: those who read slowly must not take the room of load balancers
 HEAD_BYTES_MAX = 8192
 HEAD_S_MAX = 5.0  # to say what is wanted
 ANSWER_S_MAX = 60.0  # for the largest scrape to the slowest reader
@@ -77,6 +78,7 @@ class Port:
         """Listen nowhere yet."""
         self._address = address
         self._pages = pages
+        self._scrapes = asyncio.Semaphore(SCRAPES_MAX)
         self._open: set[asyncio.WriteTransport] = set()
         self.bound: int | None = None
         """The port that it listens on; None: not yet."""
@@ -135,7 +137,7 @@ class Port:
         except asyncio.LimitOverrunError:
             head = b""
         async with asyncio.timeout(ANSWER_S_MAX):
-            await _Answer(writer, head).send(self._pages)
+            await _Answer(writer, head, self._scrapes).send(self._pages)
             writer.close()
             await writer.wait_closed()
 
@@ -143,8 +145,11 @@ class Port:
 class _Answer:
     """The answer to one request; the connection ends with it."""
 
-    def __init__(self, writer: asyncio.StreamWriter, head: bytes) -> None:
+    def __init__(
+        self, writer: asyncio.StreamWriter, head: bytes, scrapes: asyncio.Semaphore
+    ) -> None:
         self._writer = writer
+        self._scrapes = scrapes
         request = _REQUEST.match(head)
         self._method, self._path, minor = request.groups() if request else (b"", b"", b"1")
         self._chunked = minor == b"1"
@@ -154,8 +159,11 @@ class _Answer:
             await self._page(HTTPStatus.BAD_REQUEST, ("this is not HTTP/1.1",))
         elif self._method not in {b"GET", b"HEAD"}:
             await self._page(HTTPStatus.METHOD_NOT_ALLOWED, ("GET and HEAD only",))
+        elif self._path == b"/metrics" and self._scrapes.locked():
+            await self._page(HTTPStatus.SERVICE_UNAVAILABLE, ("too many scrapes at once",))
         elif self._path == b"/metrics":
-            await self._scrape(pages)
+            async with self._scrapes:
+                await self._scrape(pages)
         elif self._path == b"/healthz":
             await self._verdict(pages.unhealthy())
         elif self._path == b"/readyz":

@@ -169,6 +169,29 @@ async def test_who_does_not_read_is_hung_up_on(port, pages, monkeypatch):
     await eventually(refused, "the other end to be gone")
 
 
+async def test_slow_readers_of_scrapes_leave_room_for_others(port, pages):
+    """A gateway that seems not to be ready would be taken out of use."""
+    pages.pieces = [b"x" * 100_000] * 1000
+    writers = []
+    for _ in range(metrics_http.SCRAPES_MAX):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1000)
+        writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
+        await reader.read(1000)
+        writers.append(writer)
+
+    assert (await page(port, "/metrics")).status == 503
+    assert (await page(port, "/readyz")).status == 200
+
+    pages.pieces = []
+    for writer in writers:
+        writer.close()
+
+    async def served() -> bool:
+        return (await page(port, "/metrics")).status == 200
+
+    await eventually(served, "there is room")
+
+
 async def test_stopping_waits_for_no_reader(pages):
     """Some versions of Python would, as long as one is there."""
     async with listening(pages) as number:
