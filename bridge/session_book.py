@@ -115,8 +115,9 @@ class Book:
         return Stored(self.history.generation, self.history.published_number, last)
 
     def begin(self, resume: Resume, generation: str) -> None:
-        """Remember the generation of the numbers, if they need a new one."""
+        """Remember the generation of the numbers, if they need a new one, and where it begins."""
         if resume.anew:
+            self.history.published(resume.after)
             self.history.set_generation(generation)
 
     def edges(self, after: int, limit: int) -> list[Edge]:

@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 1.0
 RETRY_S = 2.0  # while the primary does not answer
-PAGE_ENTRIES = 1000
-PAGE_PEERS = 1000  # a few milliseconds of the primary's reader
+PAGE_ENTRIES = 400  # with the longest descriptions 2.7 MB, which an answer may have
+PAGE_PEERS = 400  # the same; a few milliseconds of the primary's reader
 ASK_S = 10.0
 
 Forget = Callable[[Sequence[str], Sequence[str]], Awaitable[None]]
@@ -62,6 +62,7 @@ class LogReader:
             except _Missing:
                 logger.info("the log is another one, or has forgotten entries: all is compared")
                 self.compared = False
+                await asyncio.sleep(POLL_S)
             except errors.Temporary as error:
                 if not self._silent:
                     logger.info("the log cannot be followed now", extra={"error": error.message})
@@ -74,31 +75,34 @@ class LogReader:
         self._seq, self._digest = (head.seq, head.digest) if head else (0, "")
         after, deleted = "", 0
         while known := await self._worker.call(self._reader.unused, FAR, after, PAGE_PEERS):
-            there = await self._existing(after, known[-1])
-            gone = [key for key in known if key not in there]
+            gone = await self._gone(after, known)
             if gone:
                 await self._forget(gone, ())
             deleted += len(gone)
             after = known[-1]
         logger.info("peers are compared with the log", extra={"seq": self._seq, "gone": deleted})
 
-    async def _existing(self, after: str, last: str) -> set[str]:
-        """Return the keys of the peers that there are between two keys."""
-        found: set[str] = set()
+    async def _gone(self, after: str, known: Sequence[str]) -> list[str]:
+        """Return those of the known peers, which are sorted and after `after`, that are no more."""
+        gone = dict.fromkeys(known)
         cursor: str | None = after
-        while cursor is not None and cursor < last:
+        while cursor is not None and cursor < known[-1]:
             body = {"limit": PAGE_PEERS} | ({"after": cursor} if cursor else {})
             page = (await self._client.query("peer.list", body, timeout_s=ASK_S)).ok or {}
-            found.update(peer["public_key"] for peer in page["peers"])
+            for peer in page["peers"]:
+                gone.pop(peer["public_key"], None)
             cursor = page.get("next")
-        return found
+        return list(gone)
 
     async def _follow(self) -> None:
         """Read what is new."""
         while True:
             body = {"after": max(0, self._seq - 1), "limit": PAGE_ENTRIES}
-            page = (await self._client.query("log.list", body, timeout_s=ASK_S)).ok or {}
-            entries: list[dict[str, Any]] = page["entries"]
+            reply = await self._client.query("log.list", body, timeout_s=ASK_S)
+            head = reply.position
+            if head is not None and (head.seq, head.digest) == (self._seq, self._digest):
+                return  # also of a log that begins with a snapshot, and has no entry yet
+            entries: list[dict[str, Any]] = (reply.ok or {})["entries"]
             if self._seq:
                 same = [(one["seq"], one["digest"]) for one in entries[:1]]
                 if same != [(self._seq, self._digest)]:

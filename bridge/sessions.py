@@ -208,6 +208,8 @@ class Keeper:
         )
 
     async def _forget(self, peers: Sequence[str], interfaces: Sequence[str]) -> None:
+        # In an older copy of the database, new edges would pass for those that the stream has.
+        await self.edges.compared.wait()
         self.edges.committed(await self.worker.call(self.book.forget, peers, interfaces))
 
     async def _retain(self) -> Never:

@@ -1,5 +1,9 @@
 """What the log deletes ends in the sessions, also while nobody kept them."""
 
+import logging
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from tests import buses, keepers
@@ -62,3 +66,23 @@ async def test_an_interface_is_deleted_with_its_peers(site):
         await site.client.command("interface.delete", command)
 
         assert set(await ended(site, 2)) == {ALICE, BOB}
+
+
+async def test_a_log_that_begins_with_a_snapshot_is_followed(tmp_path, caplog):
+    """As a promoted follower's: its head is no entry, and that is no reason to compare again."""
+    caplog.set_level(logging.INFO)
+    async with keepers.site(tmp_path) as it:
+        async with buses.primary(tmp_path, it.server):
+            await it.client.command("interface.create", buses.create_interface())
+            await it.client.command("peer.create", buses.create_peer("alice"))
+        with closing(sqlite3.connect(buses.database(tmp_path))) as file, file:
+            file.execute("UPDATE meta SET base_seq = seq, base_digest = digest")
+            file.execute("DELETE FROM entry")
+        async with buses.primary(tmp_path, it.server), it.keeper():
+            await Teller(it.client, "gw1").tell(ALICE)
+            await it.edges(1)
+            await delete(it, ALICE)
+
+            assert await ended(it, 1) == {ALICE: "deleted"}
+    compared = [one for one in caplog.messages if one == "peers are compared with the log"]
+    assert len(compared) <= 2

@@ -1,5 +1,8 @@
 """`wig sessions` on a real server: reports become sessions, and each edge one message."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from bridge.session_book import Book
@@ -100,6 +103,31 @@ async def test_an_edge_that_was_accepted_unheard_is_not_published_again(site, mo
 
     assert [(one["number"], one["peer"]) for one in edges] == [(1, ALICE), (2, BOB), (3, CAROL)]
     assert heard == [1, 2, 3]
+
+
+async def test_the_database_is_an_older_copy(site, tmp_path):
+    """What the copy knows is in the stream already; what it makes anew comes after that."""
+    copy = tmp_path / "copy.db"
+    teller = Teller(site.client, "gw1")
+    async with site.keeper():
+        await teller.tell(ALICE)
+        await site.edges(1)
+    with closing(sqlite3.connect(site.db)) as file, closing(sqlite3.connect(copy)) as other:
+        file.backup(other)
+        other.execute("UPDATE meta SET published = 0")  # as before it heard
+        other.commit()
+    async with site.keeper():
+        await teller.tell(BOB)
+        await site.edges(2)
+    site.db = copy
+    for _ in range(2):
+        async with site.keeper():
+            pass
+    async with site.keeper():
+        await teller.tell(CAROL)
+        edges = await site.edges(3)
+
+    assert [(one["number"], one["peer"]) for one in edges] == [(1, ALICE), (2, BOB), (2, CAROL)]
 
 
 async def test_the_stream_of_edges_is_lost(site):
