@@ -100,6 +100,19 @@ def test_audit_only_still_tries_what_the_host_refused(follower):
     assert A.public_key not in follower.host.devices["wg0"].peers
 
 
+def test_audit_only_repairs_nothing_after_a_look_that_failed(follower):
+    """What somebody changed is not what the host has refused."""
+    meddle(follower)
+    follower.host.refused.add("observe")
+    follower.sink.audit()
+    assert told(follower) == {"audit": "rtnetlink: no"}
+
+    follower.host.refused.clear()
+    assert follower.sink.audit().differences == sum(COUNTS.values())
+    assert follower.host.steps == []
+    assert "audit" not in told(follower)
+
+
 def test_audit_only_makes_what_could_not_be_made(tmp_path):
     """An interface, with all that is on it; a host that could not be read."""
     follower = Follower(tmp_path, audit_only=True)

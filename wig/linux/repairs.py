@@ -78,7 +78,9 @@ class Repairs:
         try:
             observed = self._host.observe(wanted.interfaces)
         except (errors.Unusable, OSError) as error:
-            self.set_aside([problem("host", "", error)])
+            # What an audit alone could not see is nothing that wig has failed to do: no reason for
+            # the next one to repair without `repair`.
+            self.set_aside([problem("host" if repair else "audit", "", error)])
             return frozenset()
         if only is not None:
             observed = observed._replace(made=frozenset())
