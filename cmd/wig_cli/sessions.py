@@ -96,11 +96,16 @@ def words(options: argparse.Namespace) -> tuple[str, ...]:
     return tuple(found)
 
 
+_UNITS = (("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+
+
 def _text(value: Any) -> str:
-    """Return a setting as it is written on a command line."""
-    if isinstance(value, timedelta):
-        return f"{value // timedelta(hours=1)}h"
-    return f"{value:.0f}s" if isinstance(value, float) else str(value)
+    """Return a setting as it is written on a command line, with as few digits as there can be."""
+    if not isinstance(value, timedelta | float):
+        return str(value)
+    seconds = value if isinstance(value, float) else value.total_seconds()
+    units = _UNITS if isinstance(value, timedelta) else _UNITS[2:]
+    return next(f"{seconds // size:.0f}{unit}" for unit, size in units if not seconds % size)
 
 
 def session(parser: argparse.ArgumentParser) -> None:

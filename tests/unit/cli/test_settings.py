@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from wig_cli import settings
+from wig_cli import sessions, settings
 
 
 def resolved(environment=(), **given):
@@ -190,3 +190,26 @@ def test_a_setting_of_many_values_can_be_given_everywhere(tmp_path, given, envir
     path.write_text(text)
 
     assert resolved(environment, config=str(path), **given).tls_role == ("gw1=gateway", "p=relay")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("session_max_age", "1h"),
+        ("session_max_age", "99999h"),
+        ("session_max_age", "99999d"),
+        ("session_max_age", "99999w"),
+        ("session_stream_max_age", "25h"),
+        ("session_inactivity", "999999s"),
+        ("session_inactivity", "999999m"),
+        ("session_inactivity", "999999h"),
+        ("session_stream_max_bytes", "1000000"),
+    ],
+)
+def test_what_is_said_to_up_arrives_at_its_child(name, text):
+    """Whatever can be said: the child would refuse it at each start."""
+    given = resolved(**{name: text})
+    option, written = sessions.words(given)
+
+    assert option == f"--{name.replace('_', '-')}"
+    assert getattr(resolved(**{name: written}), name) == getattr(given, name)
