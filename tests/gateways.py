@@ -37,6 +37,11 @@ class Follower:
         records = Records(self.folder, "gateway")
         self.sink = HostSink(self.host, records, state=self._own, **self._options)
 
+    @property
+    def drift(self) -> dict[str, int]:
+        """The differences that audits have found, by kind."""
+        return {kind: count for kind, count in self.sink.drift.items() if count}
+
     def record(self, op: ops.Op) -> Record:
         """Return the next entry of the log."""
         self.state.apply_op(op, EPOCH, self.seq + 1)

@@ -79,7 +79,7 @@ def test_drift_is_repaired(follower, start):
     follower.host.devices["wg0"] = follower.host.devices["wg0"]._replace(peers={})
 
     eventually_sync(lambda: is_back(follower), "the peer to be back")
-    assert follower.sink.drift == {"peer": 1}
+    assert follower.drift == {"peer": 1}
 
 
 def test_where_clients_are_is_remembered(follower, start, monkeypatch):

@@ -73,7 +73,7 @@ def test_a_difference_that_stays_is_counted_and_logged_once(follower, caplog):
 
     follower.sink.audit()
 
-    assert follower.sink.drift == COUNTS
+    assert follower.drift == COUNTS
     assert len([record for record in caplog.records if record.message == "audit would"]) == 3
     assert {each.since for each in follower.sink.quarantine()} == since
     follower.load()
@@ -81,7 +81,7 @@ def test_a_difference_that_stays_is_counted_and_logged_once(follower, caplog):
     assert told(follower) == {}
     meddle(follower)
     follower.sink.audit()
-    assert follower.sink.drift == {kind: 2 * count for kind, count in COUNTS.items()}
+    assert follower.drift == {kind: 2 * count for kind, count in COUNTS.items()}
 
 
 def test_audit_only_still_tries_what_the_host_refused(follower):
@@ -133,8 +133,18 @@ def test_repairs_are_counted_by_kind(tmp_path):
     meddle(follower)
 
     assert follower.sink.audit().differences == 4
-    assert follower.sink.drift == COUNTS
+    assert follower.drift == COUNTS
     assert follower.sink.quarantine() == ()
+
+
+def test_kinds_without_differences_are_counted_too(follower):
+    """Or the first difference would raise no alert: there must be a 0 to grow from."""
+    meddle(follower)
+    before = follower.sink.drift
+    follower.sink.audit()
+
+    assert set(before) == set(follower.sink.drift)
+    assert set(before.values()) == {0}
 
 
 def test_nothing_secret_is_told(follower, caplog):

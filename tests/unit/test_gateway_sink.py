@@ -194,7 +194,7 @@ def test_drift_is_counted_once(follower):
     follower.sink.audit()
     follower.host.refused = set()
 
-    assert follower.sink.drift == {"peer": 1}
+    assert follower.drift == {"peer": 1}
     assert follower.sink.audit().differences == 0
     assert follower.sink.audit().differences == 0
     assert follower.host.devices["wg0"].listen_port == 51820

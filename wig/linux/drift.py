@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from wig.linux.quarantine import Quarantined, peer_subject, subject
+from wig.linux.quarantine import SUBJECTS, Quarantined, peer_subject, subject
 from wig.steps import SetPeers, Step
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,10 @@ _VERB = re.compile(r"[A-Z][a-z]+")
 def kind(difference: str) -> str:
     """Return what a subject is: `peer`, `address`, `route`, `firewall` …, for a metric."""
     return difference.partition(" ")[0]
+
+
+KINDS = frozenset({"peer", "port", *map(kind, SUBJECTS.values())}) - {"peers"}
+"""All that there are; peers are counted one by one."""
 
 
 def subjects(step: Step) -> frozenset[str]:
@@ -74,13 +78,16 @@ class Drift:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._counts: Counter[str] = Counter()
+        self._counts = Counter(dict.fromkeys(KINDS, 0))
         self._open: frozenset[str] = frozenset()
         self._report: tuple[Quarantined, ...] = ()
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Return how many differences there were since the start, by kind."""
+        """Return how many differences there were since the start, by kind.
+
+        All kinds, from the start: a counter that begins at 1 has not grown, for Prometheus.
+        """
         return dict(self._counts)
 
     def repaired(self, found: frozenset[str]) -> None:

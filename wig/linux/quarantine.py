@@ -42,7 +42,7 @@ class Quarantined(NamedTuple):
     """What an operator can do about it; empty: nothing in particular."""
 
 
-_SUBJECTS: dict[type, str] = {
+SUBJECTS: dict[type, str] = {
     CreateInterface: "interface {0.name}",
     RemoveInterface: "interface {0.name}",
     SetLink: "link of {0.name}",
@@ -60,6 +60,7 @@ _SUBJECTS: dict[type, str] = {
     AddDefaultRoute: "route of table {0.route.table} for IPv{0.route.version}",
     RemoveDefaultRoute: "route of table {0.route.table} for IPv{0.route.version}",
 }
+"""By kind of step; what depends on more is in `subject` and `peer_subject`."""
 
 
 def peer_subject(public_key: str) -> str:
@@ -71,7 +72,7 @@ def subject(step: Step) -> str:
     """Return what a problem of this step is about."""
     if isinstance(step, SetDevice) and step.listen_port is not None:
         return f"port of {step.name}"
-    return _SUBJECTS[type(step)].format(step)
+    return SUBJECTS[type(step)].format(step)
 
 
 class Quarantine:

@@ -160,7 +160,7 @@ class HostSink:
 
     @property
     def drift(self) -> Mapping[str, int]:
-        """How many differences audits have found, by kind such as `peer` or `address`."""
+        """How many differences audits have found, by kind such as `peer`; also those with none."""
         return self._repairs.drift.counts
 
     @property
