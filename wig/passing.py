@@ -30,6 +30,10 @@ class Passing:
         is judged as before the gap while gateways may still come back: sessions then end only
         when those that were there have reported that they are over.
         """
+        if self._last_s is not None and self._last_s - at_s > self._gap_s:
+            # The clock was set back, or reports of an older time come late: judge by that time,
+            # or nobody would be silent until the clock is where it was.
+            self._last_s = self._before_s = self._from_s = at_s
         if self._last_s is None or at_s - self._last_s > self._gap_s:
             self._before_s = self._last_s or 0.0
             self._from_s = at_s + self._grace_s

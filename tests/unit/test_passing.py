@@ -39,3 +39,14 @@ def test_a_report_from_before_does_not_turn_time_back():
     start = 1000 + GRACE_S
 
     assert heard(1000, start, start + 5, start + 2, start + 5 + GAP_S)[-1] == start + 5 + GAP_S
+
+
+@pytest.mark.parametrize("ahead_s", [GRACE_S + GAP_S, 365 * 86400])
+def test_a_clock_that_was_wrong_and_is_set_back_stops_nothing(ahead_s):
+    """Otherwise a gateway that is gone for good would be waited for until that time comes again."""
+    start = 1000 + GRACE_S
+    wrong = start + ahead_s
+
+    assert heard(1000, start, wrong, wrong + 30, start + 60, start + 90) == [
+        0, start, start, start, start + 60, start + 90,
+    ]  # fmt: skip
