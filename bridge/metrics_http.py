@@ -50,12 +50,21 @@ def parse_address(text: str) -> Address | None:
     if text in OFF:
         return None
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
+    if not colon or not port.isdecimal() or int(port) > 65535 or not _is_name(host):
         raise errors.Invalid(
             f"metrics_addr: {errors.quoted(text)} is not [ADDRESS]:PORT, or none",
             field="metrics_addr",
         )
     return Address(host.removeprefix("[").removesuffix("]") or None, int(port))
+
+
+def _is_name(host: str) -> bool:
+    """Say whether a resolver can be asked for it."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 class Pages(Protocol):

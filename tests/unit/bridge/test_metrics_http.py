@@ -248,7 +248,9 @@ def test_addresses(text, address):
     assert parse_address(text) == address
 
 
-@pytest.mark.parametrize("text", ["4007", ":", ":x", ":65536", "host:-1", ":4007/metrics"])
+@pytest.mark.parametrize(
+    "text", ["4007", ":", ":x", ":65536", "host:-1", ":4007/metrics", "a..b:1", f"{'a' * 64}:1"]
+)
 def test_what_is_no_address(text):
     """The error names the option."""
     with pytest.raises(errors.Invalid, match=r"metrics_addr: .* is not"):
