@@ -46,6 +46,7 @@ class Expiry:
         self._take = take
         self.clock: Callable[[], Reading] = read_clocks
         self._watch: Watch | None = None
+        self._reason: str | None = None  # why peers did not expire the last time
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -86,18 +87,27 @@ class Expiry:
     async def _delete(self, peers: list[Peer]) -> int:
         """Delete those that nobody has changed, and return how many."""
         asked: list[Asked] = []
+        reason: str | None = None
         try:
             asked.extend(self._ask(peer) for peer in peers)
             await asyncio.wait(asked, timeout=ANSWER_S_MAX)
         except Disconnected:
-            logger.info("peers did not expire: there is no connection")
+            reason = "there is no connection"
         finally:
             for answer in asked:
                 answer.cancel()
-        deleted = sum(map(_done, asked))
+        refusals = [_refusal(answer) for answer in asked]
+        self._tell(reason or next(filter(None, refusals), None))
+        deleted = refusals.count(None)
         if deleted:
             logger.info("peers expired: they are deleted", extra={"peers": deleted})
         return deleted
+
+    def _tell(self, reason: str | None) -> None:
+        """Say why peers do not expire: once, for it is tried twice a second."""
+        if reason is not None and reason != self._reason:
+            logger.info("peers did not expire", extra={"error": reason})
+        self._reason = reason
 
     def _ask(self, peer: Peer) -> Asked:
         """Have a peer deleted as it was read."""
@@ -107,13 +117,12 @@ class Expiry:
         return answer
 
 
-def _done(answer: Asked) -> bool:
-    """Say whether an answer is a good one; of others the next look will tell."""
+def _refusal(answer: Asked) -> str | None:
+    """Return why a peer was not deleted; the next look tries it again. None: it was."""
     if answer.cancelled() or answer.exception() is not None:
-        return False
+        return "there is no answer"
     try:
         wire.unpack(answer.result().data)
     except errors.WigError as error:
-        logger.info("a peer did not expire", extra={"error": error.message})
-        return False
-    return True
+        return error.message
+    return None
