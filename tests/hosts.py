@@ -208,7 +208,8 @@ class FakeHost:
         }
 
     def revive(self, name: str) -> Mapping[str, Endpoint]:
-        return self.endpoints
+        endpoints, self.endpoints = self.endpoints, {}
+        return endpoints
 
     def wake(self, name: str, public_keys: Sequence[str]) -> None:
         if "wake" in self.refused:

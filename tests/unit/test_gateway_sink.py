@@ -236,6 +236,20 @@ def test_a_device_that_dies_while_it_is_revived_is_reported(follower):
     assert A.public_key in follower.host.devices["wg0"].peers
 
 
+def test_who_was_connected_is_known_until_the_host_can_be_read(follower):
+    """The next try has their endpoints still."""
+    follower.host.endpoints = {A.public_key: Endpoint("192.0.2.1:5")}
+    follower.host.die("wg0")
+    follower.host.refused = {"observe"}
+    with pytest.raises(errors.Unusable):
+        follower.sink.revive("wg0")
+
+    follower.host.refused = set()
+    follower.sink.revive("wg0")
+
+    assert follower.host.awake == [A.public_key]
+
+
 def test_a_device_that_nobody_wants_stays_dead(follower, caplog):
     """It was deleted meanwhile."""
     caplog.set_level(logging.INFO)

@@ -116,12 +116,13 @@ class Repairs:
 
         False: nobody wants it any more.
         """
-        endpoints = self._host.revive(name)
         wanted = self._wanted.host({name})
         if name not in wanted.interfaces:
+            self._host.revive(name)
             return False
-        self.quarantine.reset(frozenset({name}))
         observed = self._host.observe([name])._replace(made=frozenset())
+        endpoints = self._host.revive(name)  # forgets them: not before the host can be read
+        self.quarantine.reset(frozenset({name}))
         wanted, too_many = plan.fitting(wanted, observed, self._host.peers_max)
         self.set_aside(too_many)
         for step in plan.plan(wanted, observed):
