@@ -4,13 +4,15 @@ import errno
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
 from tests import builders
+from tests.eventually import eventually_sync
 from tests.gateways import Follower
 from tests.hosts import FakeHost
-from wig.linux import nft, rtnetlink
+from wig.linux import nft, rtnetlink, userspace
 from wig.linux.userspace import _Process
 
 NO_FILES = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
@@ -59,6 +61,41 @@ def test_a_table_that_nft_cannot_tell_of_is_none(tmp_path, monkeypatch, said):
     monkeypatch.setattr(nft, "PROGRAM", str(program))
 
     assert nft.listing("inet", "wig") is None
+
+
+@pytest.fixture
+def device(tmp_path):
+    """Something that looks like the device `60`."""
+    program = tmp_path / "wireguard-go"
+    program.symlink_to(shutil.which("sleep"))
+    with subprocess.Popen([program, "60"]) as process:
+        eventually_sync(lambda: userspace.runs("60"), "the process")
+        yield process
+        process.kill()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has rights to do without")
+@pytest.mark.usefixtures("device")
+def test_a_device_is_found_by_who_has_fewer_rights():
+    """A unit that takes over what was started in a shell; `auto` would leave its clients."""
+    rights = "-all,+net_admin,+net_bind_service"
+    ask = "from wig.linux import userspace; print(userspace.runs('60'), userspace.runs('61'))"
+    limited = ["setpriv", "--bounding-set", rights, "--inh-caps", rights]
+    done = subprocess.run([*limited, sys.executable, "-c", ask], capture_output=True, check=True)
+
+    assert done.stdout == b"True False\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a network namespace")
+@pytest.mark.usefixtures("device")
+def test_a_device_of_another_network_namespace_is_not_found():
+    """It may have the same name."""
+    ask = "from wig.linux import userspace; print(userspace.runs('60'))"
+    done = subprocess.run(
+        ["unshare", "-n", sys.executable, "-c", ask], capture_output=True, check=True
+    )
+
+    assert done.stdout == b"False\n"
 
 
 def test_a_process_may_end_before_it_is_killed():

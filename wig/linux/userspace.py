@@ -304,17 +304,26 @@ def _pids(name: str) -> list[int]:
     The socket's own credentials would name the process that listened first, which has ended when
     wireguard-go made itself a daemon.
     """
-    ours = Path("/proc/self/ns/net").readlink()
+    ours = _namespace(Path("/proc/self"))
     return [
         int(path.parent.name) for path in Path("/proc").glob("[0-9]*/comm") if _is(path, ours, name)
     ]
 
 
-def _is(comm: Path, namespace: Path, name: str) -> bool:
+def _namespace(process: Path) -> int:
+    """Return a number that no other network namespace has.
+
+    Its own link in `ns` can be followed only by who has all the rights that the process has: a
+    unit may have fewer than the shell in which somebody started wig first.
+    """
+    return (process / "net/dev").stat().st_ino
+
+
+def _is(comm: Path, namespace: int, name: str) -> bool:
     try:
         if comm.read_text().strip() not in PROGRAMS:
             return False
         arguments = comm.with_name("cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-        return arguments[-1] == name.encode() and (comm.parent / "ns/net").readlink() == namespace
+        return arguments[-1] == name.encode() and _namespace(comm.parent) == namespace
     except OSError:
         return False
