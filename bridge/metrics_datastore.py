@@ -83,8 +83,14 @@ def node(it: DatastoreNode) -> Iterator[Measured]:
     yield from _loss("timeline", it.attachments.losses, it.attachments.loss)
     yield from _downstreams(it)
     for label, suffix in FILES.items():
-        path = Path(f"{it.datastore.path}{suffix}")
-        yield DATABASE.of(path.stat().st_size if path.exists() else 0, label)
+        yield DATABASE.of(_bytes(Path(f"{it.datastore.path}{suffix}")), label)
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # SQLite removes the WAL when it likes
+        return 0
 
 
 def _loss(of: str, count: int, loss: Loss | None) -> Iterator[Measured]:
