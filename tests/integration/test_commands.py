@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 
 import pytest
 import pytest_asyncio
@@ -254,7 +255,14 @@ async def test_crowd_is_refused_beyond_the_limit(client, running, monkeypatch):
     """More than fits is refused before anything happens, and the rest is done."""
     monkeypatch.setattr("bridge.commands.WAITING_MAX", 10)
     monkeypatch.setattr("bridge.client.ABSENT_S", 0.0)
-    asked = [client.command("peer.create", create_peer(("many", n))) for n in range(300)]
+    busy = threading.Event()
+    asyncio.create_task(running.primary.node.writer.call(busy.wait))  # noqa: RUF006  it ends below
+    asked = [
+        asyncio.create_task(client.command("peer.create", create_peer(("many", n))))
+        for n in range(300)
+    ]
+    await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+    busy.set()
 
     results = await asyncio.gather(*asked, return_exceptions=True)
 

@@ -84,13 +84,14 @@ class Hunt:
 def _writable(host: Host) -> Iterator[tuple[Path, str]]:
     """Yield the files that programs of a host have open for writing, and their names there."""
     namespace = Path(f"/proc/{host.pid}/ns/pid").readlink()
+    ours = {str(Path(f"/proc/self/fd/{number}").readlink()) for number in (1, 2)}  # pytest's own
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if (process / "ns/pid").readlink() != namespace:
                 continue
             for link in (process / "fd").iterdir():
                 target = str(link.readlink())
-                if target.startswith("/") and not target.startswith(_INERT):
+                if target.startswith("/") and not target.startswith(_INERT) and target not in ours:
                     flags = (
                         (process / "fdinfo" / link.name).read_text().split("flags:")[1].split()[0]
                     )

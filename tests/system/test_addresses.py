@@ -75,17 +75,25 @@ class Life:
             for each in (alice, bob):
                 assert each.fetch(web.urls[4]) == PAGE.decode()
                 assert each.fetch(web.urls[6]) == PAGE.decode()
+            eventually_sync(self.told, "sessions to begin", OVER_S_MAX)
             self.roam(alice, web)
             self.kill_everything(alice, web)
             self.meddle(alice, web)
         eventually_sync(self.over, "sessions to end", OVER_S_MAX)
         self.world.hub.asked("peer", "delete", json.loads(self.peers())["peers"][0]["public_key"])
 
-    def over(self):
-        """Say whether there were sessions from both places, and none is open."""
+    def told(self):
+        """Return the sessions, once there are some from both places."""
         found = json.loads(self.sessions())["sessions"]
         where = {(one["country"], one["asn"], one["organisation"]) for one in found}
-        return where == HOMES and all(one["end"] for one in found)
+        assert where == HOMES, found
+        return found
+
+    def over(self):
+        """Say whether none of them is open."""
+        found = self.told()
+        assert all(one["end"] for one in found), found
+        return True
 
     def roam(self, alice, web):
         """Move the client to another address."""
