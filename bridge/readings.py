@@ -20,8 +20,8 @@ CONNECTED_S = 180
 drivers/net/wireguard/messages.h)."""
 
 BREATH_S = 0.0003
-"""After each batch, which is two milliseconds' work, the event loop gets the interpreter for as long
-as it needs. Unasked, the thread would lend it every 5 ms for a moment, and one turn of the loop
+"""After each batch, two milliseconds' work, the event loop gets the interpreter for as long as it
+needs. Unasked, the thread would lend it every 5 ms for a moment, and one turn of the loop
 takes ten such moments (measured: pauses of 50 to 100 ms with 100,000 peers)."""
 
 Take = Callable[[Batch], None]
