@@ -7,12 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from bridge import subjects
+from bridge import credentials, subjects
 from bridge.follower_datastore import FollowerDatastore
 from bridge.queries import QUERIES
-from tests import replicas, trees
+from bridge.session_api import VERBS as SESSION_VERBS
+from tests import keepers, replicas, trees
+from tests.builders import key
 from tests.eventually import eventually
 from tests.guarded import guarded
+from tests.keepers import Teller
 from tests.wire_client import WireClient
 from wig.commands import DECODE
 from wig.sqlite import initialise
@@ -119,6 +122,8 @@ async def test_a_malformed_command_or_query_is_an_error_and_nothing_else(tmp_pat
     async with fuzzing(tmp_path, "admin") as client:
         for verb in (*DECODE, *QUERIES, "node.status"):
             assert await fuzz(client, subjects.api("evil", verb)) == [], verb
+        for verb in (*QUERIES, "drain"):
+            assert await fuzz(client, subjects.node("paris", "evil", verb)) == [], verb
 
 
 @pytest.mark.parametrize("leaf", [False, True], ids=["direct", "leaf"])
@@ -130,3 +135,21 @@ async def test_a_malformed_request_to_a_node_is_an_error_and_nothing_else(tmp_pa
                 assert await fuzz(client, subjects.node(node, "evil", verb)) == [], (node, verb)
             for verb in TOLD:
                 assert await tell(client, subjects.node(node, "evil", verb)) == [], (node, verb)
+
+
+async def test_a_malformed_question_about_sessions_or_report_is_refused(tmp_path):
+    """Sessions are found as before, in the reports that are some."""
+    async with keepers.site(tmp_path) as site, site.keeper():
+        user = credentials.read(site.server.credentials_file)
+        port = int(site.server.url.rpartition(":")[2])
+        login = {"user": user.id, "pass": user.secret}
+        async with await WireClient.open(port, **login) as client:
+            await client.subscribe(INBOX)
+            for verb in SESSION_VERBS:
+                assert await fuzz(client, subjects.api("evil", verb)) == [], verb
+            assert await tell(client, subjects.stats("evil")) == []
+
+        await Teller(site.client, "gw1").tell(key("alice"))
+
+        (edge,) = await site.edges(1)
+        assert (edge["event"], edge["peer"]) == ("begin", key("alice"))

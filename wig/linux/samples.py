@@ -18,7 +18,7 @@ from wig.linux.refusal import Refused
 from wig.samples import Sample
 
 PIECE_BYTES = 1 << 18
-"""Of text that is parsed at once, about 700 peers."""
+"""Of text that is parsed at once, about 700 peers; at most twice that."""
 BATCH_PEERS = 500
 
 # The usual lines in the usual order, as in `uapi`; a device that writes them differently is
