@@ -38,7 +38,7 @@ class PingStream:
         eventually_sync(lambda: len(self.answered()) >= goal, f"{count} more answers")
 
     def stop(self) -> list[int]:
-        """End, and return the numbers of the pings that were lost.
+        """End, and return the numbers of the pings that were lost, from the first answer on.
 
         What was sent in the last 50 ms may still be on its way, and does not count.
         """
@@ -48,7 +48,7 @@ class PingStream:
         assert found, "ping did not say what it sent"
         self.sent = int(found[1])
         self._output.close()
-        return sorted(set(range(1, self.sent - 9)) - answered)
+        return sorted(set(range(min(answered), self.sent - 9)) - answered)
 
     def __enter__(self) -> Self:
         return self

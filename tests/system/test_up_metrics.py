@@ -54,7 +54,7 @@ def values(host) -> dict[tuple[str, ...], float]:
 
 def test_a_client_is_seen_and_its_address_is_not(internet, gateway, up):
     """Bytes, handshake, name; drained, it goes on; deleted, nothing of it is left."""
-    made = up.wig("peer", "create", "wg0", "--name", "alice")
+    made = up.wig("peer", "create", "wg0", "--name", "alice", "--wait", "all")
     key = made.err.split()[-1]
     client = internet.host("client", "home")
     inside = up.ready["interfaces"][0]["addresses"][0].partition("/")[0]
