@@ -107,8 +107,8 @@ CERTIFICATE_PREFIX = "tls-"
 STATIC_USERS = ("wig", "wig-callout", "wig-system")
 """The datastore's own users in a server's configuration: its bus, and what answers logins."""
 
-ACTORS = ("init", "expiry")
-"""Who changes things in the log without a token: no token may look like them."""
+ACTORS = ("init", "expiry", "sessions")
+"""What parts of wig are called, in the log and on the bus: no token may look like them."""
 
 IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,32}")
 """What identities, and names of nodes, look like: one token of a subject."""
@@ -158,7 +158,7 @@ def parse_token_id(text: str, field: str) -> str:
         )
     if text in ACTORS:
         raise errors.Invalid(
-            f"{field}: {errors.quoted(text)} is what wig itself is called in the log", field=field
+            f"{field}: {errors.quoted(text)} is what a part of wig is called", field=field
         )
     return text
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from wig import access
 from wig.codec import Value
 
-_, ACTOR = access.ACTORS
+_, ACTOR, _ = access.ACTORS
 """Who deletes, in the log."""
 
 JUMP_S = 60.0  # what is corrected in smaller steps is a clock that is kept right

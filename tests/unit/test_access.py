@@ -196,5 +196,5 @@ def test_the_servers_own_users_are_no_tokens(id):
 @pytest.mark.parametrize("id", access.ACTORS)
 def test_who_acts_without_a_token_is_no_token(id):
     """The log says who did what."""
-    with pytest.raises(errors.Invalid, match="wig itself"):
+    with pytest.raises(errors.Invalid, match="a part of wig"):
         access.parse_token_id(id, "id")
