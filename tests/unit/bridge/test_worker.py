@@ -43,10 +43,12 @@ async def test_call_whose_caller_is_gone_still_counts(worker):
         task.cancel()
     await asyncio.gather(caller, queued, return_exceptions=True)
 
-    assert not worker.idle
-    with pytest.raises(AssertionError, match="two threads"):
-        worker.at_once(lambda: None)
-    go_on.set()
+    try:
+        assert not worker.idle
+        with pytest.raises(AssertionError, match="two threads"):
+            worker.at_once(lambda: None)
+    finally:
+        go_on.set()  # whatever comes of it: the thread must end
     await worker.call(lambda: None)
 
 
