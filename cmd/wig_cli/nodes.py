@@ -113,8 +113,9 @@ def _add_draining(parser: argparse.ArgumentParser) -> None:
         examples=("wig gateway drain gw1 --wait",),
     )  # fmt: skip
     drain.add_argument(
-        "--wait", dest="until_gone", action="store_true", help="until no peer is connected any more"
-    )
+        "--wait", dest="until_gone", action="store_true",
+        help="until no peer is connected any more; 3 if it is not heard of for --timeout",
+    )  # fmt: skip
     undrain = arguments.verb(
         group, "undrain", "wig_cli.draining:undrain", help="use a drained gateway again",
         examples=("wig gateway undrain gw1",),

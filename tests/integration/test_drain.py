@@ -4,8 +4,9 @@ import asyncio
 import json
 import os
 import select
+import signal
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 
 import pytest
@@ -178,35 +179,82 @@ async def test_nobody_has_a_message_sent_to_somebody_else(server, run, tmp_path)
         assert not heard
 
 
-async def test_a_terminal_shows_a_countdown(server, tmp_path):
-    """One line that changes, until nobody is connected."""
+class Waits:
+    """A `wig gateway drain gw1 --wait` on a terminal."""
+
+    def __init__(self, process, terminal: int) -> None:
+        self.process = process
+        self._terminal = terminal
+        self._shown = ""
+
+    def told(self, text: str) -> bool:
+        """Say whether the terminal has shown it."""
+        while select.select([self._terminal], [], [], 0)[0]:
+            self._shown += os.read(self._terminal, 1000).decode()
+        return text in self._shown
+
+
+@contextmanager
+def waiting(server, folder, *words):
+    """Drain `gw1` as an admin, and wait."""
     ours, theirs = os.openpty()
     bus = ("--server", server.url, "--token-file", str(server.credentials_file))
-    words = ("gateway", "drain", "gw1", "--wait", "--identity", "admin", *bus)
+    words = ("gateway", "drain", "gw1", "--wait", "--identity", "admin", *bus, *words)
+    try:
+        with running(folder / "state", *words, stderr=theirs) as process:
+            yield Waits(process, ours)
+    finally:
+        for end in (ours, theirs):
+            os.close(end)
+
+
+async def test_a_terminal_shows_a_countdown(server, tmp_path):
+    """One line that changes, until nobody is connected."""
     async with (
         replicas.primary(server, tmp_path / "hub.db") as hub,
         gateway(server, tmp_path / "run") as node,
     ):
         await hub.interface()
         key = await come(hub, node)
-        with running(tmp_path / "state", *words, stderr=theirs) as process:
-            shown = ""
-
-            def counted(text: str) -> bool:
-                nonlocal shown
-                while select.select([ours], [], [], 0)[0]:
-                    shown += os.read(ours, 1000).decode()
-                return text in shown
-
-            await eventually(lambda: counted("\r\x1b[Kgw1: 1 connected"), "one is connected")
+        with waiting(server, tmp_path) as waits:
+            await eventually(lambda: waits.told("\r\x1b[Kgw1: 1 connected"), "one is connected")
             peers = known(node, key)
             peers[key] = peers[key]._replace(handshake_s=1)
-            await eventually(lambda: process.poll() is not None, "it has come to its end")
+            await eventually(lambda: waits.process.poll() is not None, "it has come to its end")
 
-        assert process.returncode == 0
-        assert counted("\r\x1b[Kgw1: 0 connected")
-    for end in (ours, theirs):
-        os.close(end)
+            assert waits.process.returncode == 0
+            assert waits.told("\r\x1b[Kgw1: 0 connected")
+
+
+async def test_a_gateway_that_dies_is_not_waited_for(server, tmp_path):
+    """Nobody will ever say that its clients are gone: the operator hears that, in a while."""
+    async with replicas.primary(server, tmp_path / "hub.db") as hub, AsyncExitStack() as stack:
+        async with gateway(server, tmp_path / "run") as node:
+            await hub.interface()
+            await come(hub, node)
+            waits = stack.enter_context(waiting(server, tmp_path, "--timeout", "1"))
+            await eventually(lambda: waits.told("gw1: 1 connected"), "one is connected")
+        await eventually(lambda: waits.process.poll() is not None, "it gives up", 15.0)
+
+        assert waits.process.returncode == 3
+        assert waits.told("\r\nwig: gateway: 'gw1' has not been heard of for 5 s")
+
+
+async def test_an_interrupted_wait_says_what_stays(server, tmp_path):
+    """On a line of its own, with the exit code of an interruption."""
+    async with (
+        replicas.primary(server, tmp_path / "hub.db") as hub,
+        gateway(server, tmp_path / "run") as node,
+    ):
+        await hub.interface()
+        await come(hub, node)
+        with waiting(server, tmp_path) as waits:
+            await eventually(lambda: waits.told("gw1: 1 connected"), "one is connected")
+            waits.process.send_signal(signal.SIGINT)
+            await eventually(lambda: waits.process.poll() is not None, "it has come to its end")
+
+            assert waits.process.returncode == 130
+            assert waits.told("1 connected\r\ngw1 stays drained: wig gateway undrain gw1\r\n")
 
 
 @pytest.fixture
