@@ -7,6 +7,7 @@ and beacons, collects reports, and answers reads and status.
 
 import asyncio
 import logging
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Never, Protocol
 
@@ -83,6 +84,7 @@ class DatastoreNode:
         self.beacons = Beacons(bus, me, self)
         self.publisher.on_accepted(lambda _: self.beacons.changed())
         self.status = Status(bus, self._line, self.reports)
+        self._beside: Callable[[], Iterable[str]] = tuple
 
     def services(self) -> dict[str, Service]:
         """Return the parts to run; `publisher` comes first, for it finds out who else is there."""
@@ -113,6 +115,10 @@ class DatastoreNode:
             raise AssertionError("a service never ends")
 
         return run
+
+    def report_beside(self, problems: Callable[[], Iterable[str]]) -> None:
+        """Show these problems in its line of the status, too: of what runs beside it."""
+        self._beside = problems
 
     def reads(self) -> dict[str, Take]:
         """Return what anybody may ask."""
@@ -152,6 +158,7 @@ class DatastoreNode:
     def _line(self) -> NodeStatus:
         """Return this node's own line, with what its downstreams showed it to have lost."""
         mine, found = self._standing.status(), self.attachments.loss
+        mine = structs.replace(mine, problems=(*mine.problems, *self._beside()))
         known = self.publisher.ownership.loss
         if found is None or (known and known.first <= found.first and found.last <= known.last):
             return mine

@@ -6,7 +6,7 @@ ended it otherwise; `supervisor.exit_code` turns that into the program's exit co
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -100,14 +100,19 @@ async def datastore(
     telemetry: Telemetry,
     *,
     ready: Callable[[], None] | None = None,
+    beside: Callable[[], Iterable[str]] = tuple,
 ) -> dict[str, Service]:
-    """Return the services of a datastore; `stack` closes what they need."""
+    """Return the services of a datastore; `stack` closes what they need.
+
+    `beside` returns the problems of what runs beside it, for its line in the status.
+    """
     store = stack.enter_context(closing(_opened(options)))
     bus = await stack.enter_async_context(connection.opened(options.bus, wait_s=BUS_S_MAX))
     it = _follower(store, bus, options) if options.upstream else _primary(store, bus, options)
     stack.enter_context(closing(it))
     if ready is not None:
         it.on_serving(ready)
+    it.node.report_beside(beside)
     _tell(telemetry, it, bus)
     retention = Retention(it.node, options.retention)
     logins: dict[str, Service] = {}

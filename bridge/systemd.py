@@ -22,6 +22,8 @@ BUSY_S_MAX = 300.0
 """For a thread to take a call: it may be putting 60,000 peers on a device, or loading a snapshot
 of a million."""
 STATUS_CHARACTERS_MAX = 200
+READY = "ready"
+"""The status of a program that can be used; any other begins with why it cannot."""
 
 VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
@@ -136,5 +138,5 @@ async def run(notifier: Notifier, condition: Condition) -> Never:
 
 
 def _status(reasons: tuple[str, ...]) -> str:
-    text = f"not ready: {'; '.join(reasons)}" if reasons else "ready"
+    text = f"not ready: {'; '.join(reasons)}" if reasons else READY
     return " ".join(text.split())[:STATUS_CHARACTERS_MAX]

@@ -118,6 +118,7 @@ async def run(options: Local) -> None:
         _write_files(options, server)
         serving = asyncio.Event()
         telemetry = Telemetry()
+        sessions = _sessions(options, server)
         services: dict[str, Service] = {"nats-server": server.run}
         services |= await node.datastore(
             stack,
@@ -130,10 +131,11 @@ async def run(options: Local) -> None:
             ),
             telemetry,
             ready=serving.set,
+            beside=sessions.problems,
         )
         if options.gateway is not None:
             services |= await _gateway(stack, options, server, telemetry)
-        services["sessions"] = _sessions(options, server)
+        services["sessions"] = sessions.run
         services["first steps"] = _FirstSteps(options, server, serving).run
         await supervisor.run(services | telemetry.services(options.metrics))
 
@@ -169,14 +171,14 @@ async def _gateway(
     )
 
 
-def _sessions(options: Local, server: NatsServer) -> Service:
-    """Return what runs `wig sessions`: a flood of reports must not slow the primary."""
+def _sessions(options: Local, server: NatsServer) -> Child:
+    """Return the process `wig sessions`: a flood of reports must not slow the primary."""
     words = ("--db", str(options.state_dir / "sessions.db"), "--server", server.url)
     proof = ("--token-file", str(server.credentials_file), "--identity", "sessions")
     # What a configuration file says of ports is about this process.
     own = (*options.sessions, "--metrics-addr", "none")
     command = (sys.executable, "-m", "wig_cli", "sessions", *words, *proof, *own)
-    return Child("wig sessions", command).run
+    return Child("wig sessions", command)
 
 
 def _prepare(options: Local) -> None:

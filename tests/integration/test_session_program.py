@@ -131,7 +131,7 @@ def test_a_deleted_peer_ends_its_session(up):
 
 
 def test_everything_else_goes_on_without_sessions(up):
-    """A peer is shown, with a word about what is not known; the keeper is started again."""
+    """A peer is shown, with a word about what is not known; a keeper that hangs is replaced."""
     (pid,) = children(up, "sessions")
     os.kill(pid, signal.SIGSTOP)
     done = up.wig("--timeout", "1", "peer", "show", ALICE, "--output", "json")
@@ -140,10 +140,26 @@ def test_everything_else_goes_on_without_sessions(up):
     assert "last seen: not known" in done.err
     done = up.wig("--timeout", "1", "session", "list")
     assert done.code == 3
-    os.kill(pid, signal.SIGKILL)
 
-    eventually_sync(lambda: up.wig("session", "list").code == 0, "it to be started again", 20.0)
+    eventually_sync(lambda: up.wig("session", "list").code == 0, "it to be started again", 30.0)
     assert children(up, "sessions") != [pid]
+    assert "wig sessions: it hung: no sign of life for 10 s" in up.log()
+
+
+def test_the_status_says_why_sessions_are_not_kept(up):
+    """Until they are again."""
+    db, aside = up.state_dir / "sessions.db", up.state_dir / "aside"
+    db.rename(aside)
+    db.write_bytes(b"nonsense" * 1000)
+    (pid,) = children(up, "sessions")
+    os.kill(pid, signal.SIGKILL)
+    said = "wig sessions: it ended with code 1; the log says why"
+    eventually_sync(lambda: said in up.wig("status").out, "the problem in the status")
+    assert up.wig("status").code == 1
+
+    aside.rename(db)
+
+    eventually_sync(lambda: up.wig("status").code == 0, "the problem to be over", 30.0)
 
 
 def children(up, word):
