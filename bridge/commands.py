@@ -21,7 +21,7 @@ from bridge.ownership import Head, Store, head_of
 from bridge.publisher import Publisher
 from bridge.worker import Worker
 from wig import errors
-from wig.commands import DECODE, DeleteInterface, ImportPeers
+from wig.commands import DECODE, DeleteInterface, objects
 from wig.log import Record
 from wig.sqlite.datastore import Outcome, Request
 
@@ -152,13 +152,12 @@ class Commands:
     def _group(self) -> list[_Waiting]:
         """Return what goes into the next transaction."""
         group: list[_Waiting] = []
-        objects = 0
-        while self._waiting and len(group) < GROUP_REQUESTS_MAX and objects < GROUP_OBJECTS_MAX:
+        count = 0
+        while self._waiting and len(group) < GROUP_REQUESTS_MAX and count < GROUP_OBJECTS_MAX:
             waiting = self._waiting.popleft()
             self._waiting_bytes -= waiting.size
             group.append(waiting)
-            command = waiting.request.command
-            objects += len(command.peers) if isinstance(command, ImportPeers) else 1
+            count += objects(waiting.request.command)
         if not self._waiting:
             self._wake.clear()
         return group
@@ -190,7 +189,8 @@ class Commands:
     async def _committed(self, requests: list[Request]) -> tuple[list[Outcome], list[Record], Head]:
         begin = time.monotonic()
         small = len(requests) <= SMALL_REQUESTS_MAX and not any(
-            isinstance(request.command, ImportPeers | DeleteInterface) for request in requests
+            isinstance(command, DeleteInterface) or objects(command) > 1
+            for command in (request.command for request in requests)
         )
         try:
             if small and self._quick and self._writer.idle:

@@ -57,7 +57,10 @@ class UpdateInterface(Command, frozen=True, kw_only=True):
 
 
 class DeleteInterface(Command, frozen=True, kw_only=True):
-    """Delete an interface that has no peers, or, `with_peers`, them first, one op each."""
+    """Delete an interface that has no peers, or, `with_peers`, them first, one op each.
+
+    At most `OBJECTS_MAX` peers; of larger ones, delete peers first (`DeletePeers`).
+    """
 
     name: str
     with_peers: bool = False
@@ -117,6 +120,12 @@ class DeletePeer(Command, frozen=True, kw_only=True):
     revision: str | None = None
 
 
+class DeletePeers(Command, frozen=True, kw_only=True):
+    """Delete many peers, all or none; those that are not there are passed over."""
+
+    public_keys: Annotated[tuple[str, ...], msgspec.Meta(max_length=OBJECTS_MAX)]
+
+
 class CreateToken(Command, frozen=True, kw_only=True):
     """Create a token; the client made its secret and sends the digest only."""
 
@@ -135,7 +144,7 @@ class DeleteToken(Command, frozen=True, kw_only=True):
 
 AnyCommand = (
     CreateInterface | UpdateInterface | DeleteInterface
-    | CreatePeer | ImportPeers | UpdatePeer | DeletePeer
+    | CreatePeer | ImportPeers | UpdatePeer | DeletePeer | DeletePeers
     | CreateToken | DeleteToken
 )  # fmt: skip
 
@@ -147,7 +156,22 @@ DECODE: dict[str, Callable[[bytes], AnyCommand]] = {
     "peer.import": codec.decoder(ImportPeers),
     "peer.update": codec.decoder(UpdatePeer),
     "peer.delete": codec.decoder(DeletePeer),
+    "peer.purge": codec.decoder(DeletePeers),
     "token.create": codec.decoder(CreateToken),
     "token.delete": codec.decoder(DeleteToken),
 }
 """The decoder of each noun and verb."""
+
+
+def objects(command: AnyCommand) -> int:
+    """Return how many objects a command names: how long it may hold the writer.
+
+    The peers that go with their interface are not known here.
+    """
+    match command:
+        case ImportPeers():
+            return len(command.peers)
+        case DeletePeers():
+            return len(command.public_keys)
+        case _:
+            return 1

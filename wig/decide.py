@@ -17,24 +17,28 @@ from msgspec.structs import replace
 
 from wig import access, checks, keys, ops, placement, x25519
 from wig.commands import (
+    OBJECTS_MAX,
     AnyCommand,
     CreateInterface,
     CreatePeer,
     CreateToken,
     DeleteInterface,
     DeletePeer,
+    DeletePeers,
     DeleteToken,
     ImportPeers,
     PeerSpec,
     UpdateInterface,
     UpdatePeer,
 )
-from wig.errors import Conflict, Exists, NotFound, WigError, quoted
+from wig.errors import Conflict, Exists, NotFound, TooLarge, WigError, quoted
 from wig.model import Interface, Peer, Token
 from wig.ports import View
 
 
-def decide(view: View, command: AnyCommand, now: datetime) -> Iterator[ops.Op]:
+def decide(  # noqa: C901 - one case for each command
+    view: View, command: AnyCommand, now: datetime
+) -> Iterator[ops.Op]:
     """Yield the ops of `command`, or raise a `WigError` that names field, value and rule.
 
     `now` is aware and in UTC. A command about one object raises before the first op; an import
@@ -50,6 +54,8 @@ def decide(view: View, command: AnyCommand, now: datetime) -> Iterator[ops.Op]:
             yield from _update_peer(view, command, now)
         case DeletePeer():
             yield from _delete_peer(view, command)
+        case DeletePeers():
+            yield from _delete_peers(view, command)
         case CreateInterface():
             yield from _create_interface(view, command)
         case UpdateInterface():
@@ -163,6 +169,12 @@ def _delete_peer(view: View, command: DeletePeer) -> Iterator[ops.PeerDelete]:
     yield ops.PeerDelete(public_key=peer.public_key)
 
 
+def _delete_peers(view: View, command: DeletePeers) -> Iterator[ops.PeerDelete]:
+    for public_key in [keys.parse_public(text, "public_keys") for text in command.public_keys]:
+        if view.peer(public_key) is not None:
+            yield ops.PeerDelete(public_key=public_key)
+
+
 def _create_interface(view: View, command: CreateInterface) -> Iterator[ops.InterfaceCreate]:
     private_key = x25519.clamped(command.private_key)
     own = checks.interface_addresses(command.addresses)
@@ -220,6 +232,13 @@ def _delete_interface(
             f"name: {quoted(interface.name)} still has {count} peer{'s' * (count > 1)}",
             field="name",
             hint="delete them with it (--with-peers), or first",
+        )
+    if count > OBJECTS_MAX:
+        raise TooLarge(
+            f"name: {quoted(interface.name)} has {count} peers, more than {OBJECTS_MAX} in one"
+            " command",
+            field="name",
+            hint="delete peers of it first: `wig interface delete --with-peers` does",
         )
     for peer in view.peers_of(interface.name):
         yield ops.PeerDelete(public_key=peer.public_key)

@@ -18,6 +18,7 @@ from wig.commands import (
     CreateToken,
     DeleteInterface,
     DeletePeer,
+    DeletePeers,
     DeleteToken,
     ImportPeers,
     UpdateInterface,
@@ -119,6 +120,7 @@ DECODE: dict[str, Callable[[bytes], Any]] = {
     "peer.import": codec.decoder(ImportResult),
     "peer.update": codec.decoder(PeerResult),
     "peer.delete": codec.decoder(DeleteResult),
+    "peer.purge": codec.decoder(DeleteResult),
     "token.create": codec.decoder(TokenResult),
     "token.delete": codec.decoder(DeleteResult),
 }
@@ -191,7 +193,7 @@ def result(command: AnyCommand, made: Sequence[ops.Op], view: View, revision: st
             token = view.token(command.id)
             assert token is not None, "the command made it, or found it"
             return TokenResult(token=public(token), unchanged=not made)
-        case DeleteInterface() | DeletePeer() | DeleteToken():
+        case DeleteInterface() | DeletePeer() | DeletePeers() | DeleteToken():
             return DeleteResult(deleted=_deleted(made))
         case _:
             assert_never(command)

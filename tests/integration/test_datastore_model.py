@@ -11,6 +11,7 @@ from wig import errors, log, ops, sqlite
 from wig.commands import (
     AnyCommand,
     DeleteInterface,
+    DeletePeers,
     DeleteToken,
     ImportPeers,
     UpdateInterface,
@@ -44,6 +45,7 @@ class Generator:
         makers = {
             self.create_peer: 45,
             self.delete_peer: 15,
+            self.delete_peers: 3,
             self.import_peers: 10,
             self.update_peer: 12,
             self.create_interface: 8,
@@ -63,6 +65,10 @@ class Generator:
 
     def delete_peer(self) -> AnyCommand:
         return delete_peer(self.random.randrange(PEERS))
+
+    def delete_peers(self) -> AnyCommand:
+        numbers = self.random.sample(range(PEERS), 3)
+        return DeletePeers(public_keys=tuple(key(number) for number in numbers))
 
     def import_peers(self) -> AnyCommand:
         return ImportPeers(peers=tuple(self.spec() for _ in range(self.random.randint(1, 4))))

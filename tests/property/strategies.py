@@ -16,6 +16,7 @@ from wig.commands import (
     CreateToken,
     DeleteInterface,
     DeletePeer,
+    DeletePeers,
     DeleteToken,
     ImportPeers,
     PeerSpec,
@@ -187,6 +188,7 @@ commands: st.SearchStrategy[AnyCommand] = st.one_of(
     _move_peer,
     _move_peer,
     st.builds(DeletePeer, public_key=_keys, revision=_revisions),
+    st.builds(DeletePeers, public_keys=st.lists(_keys, max_size=3).map(tuple)),
     _import_peers,
     _create_interface,
     _update_interface,
@@ -255,6 +257,7 @@ wild_commands: st.SearchStrategy[AnyCommand] = st.one_of(
         revision=st.none() | _wild_text,
     ),
     st.builds(DeletePeer, public_key=_wild_text, revision=st.none() | _wild_text),
+    st.builds(DeletePeers, public_keys=st.lists(public_keys | _wild_text, max_size=3).map(tuple)),
     st.builds(
         ImportPeers, peers=st.lists(st.builds(PeerSpec, **_wild_peer), max_size=3).map(tuple)
     ),

@@ -6,7 +6,7 @@ from tests.builders import create_interface, create_peer, key, spec
 from tests.refusal import refused
 from tests.world import World
 from wig import errors
-from wig.commands import ImportPeers
+from wig.commands import DeletePeers, ImportPeers, objects
 
 
 @pytest.fixture
@@ -75,3 +75,10 @@ def test_a_pool_that_runs_out_stops_all():
     peers = tuple(spec(seed) for seed in range(6))
 
     refused(world, ImportPeers(peers=peers), errors.Exhausted, "peers[5].ip", "10.0.0.0/29")
+
+
+def test_a_command_says_how_many_objects_it_names():
+    """So that a group of commands does not hold the writer for long."""
+    assert objects(ImportPeers(peers=(spec("a"), spec("b")))) == 2
+    assert objects(DeletePeers(public_keys=(key("a"), key("b"), key("c")))) == 3
+    assert objects(create_peer("a")) == 1

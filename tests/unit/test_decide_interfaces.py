@@ -9,7 +9,7 @@ from tests import builders
 from tests.builders import create_interface, create_peer, key, private_key
 from tests.refusal import refused
 from tests.world import World
-from wig import errors, keys, ops, x25519
+from wig import decide, errors, keys, ops, x25519
 from wig.commands import CreateInterface, DeleteInterface, UpdateInterface
 
 
@@ -293,6 +293,17 @@ def test_an_interface_goes_with_its_peers_one_op_each(world):
         ops.InterfaceDelete(name="wg0"),
     ]
     assert world.state.peer(key("ada")) is None
+
+
+def test_an_interface_with_too_many_peers_for_one_command_stays(world, monkeypatch):
+    """Deleting them all would hold up everybody else; peers can be deleted in parts."""
+    monkeypatch.setattr(decide, "OBJECTS_MAX", 1)
+
+    error = refused(
+        world, DeleteInterface(name="wg0", with_peers=True), errors.TooLarge, "name", "has 2 peers"
+    )
+
+    assert "first" in error.hint
 
 
 def test_an_interface_without_peers_just_goes(world):

@@ -9,7 +9,7 @@ from tests.builders import NOON, create_interface, create_peer, key
 from tests.refusal import refused
 from tests.world import World
 from wig import errors, keys, ops
-from wig.commands import DeletePeer
+from wig.commands import DeletePeer, DeletePeers
 
 PSK = keys.PresharedKey(key("psk"))
 
@@ -246,3 +246,23 @@ def test_an_automatic_address_does_not_hold_when_there_is_none(world):
     world.run(create_peer("new", ip=None))
 
     refused(world, create_peer("new"), errors.Exists, "public_key", "another ip")
+
+
+def test_many_peers_go_in_one_command():
+    """Each with an op of its own; one that is gone already, or is named twice, is no error."""
+    world = World(create_interface(), create_peer("a"), create_peer("b"), create_peer("c"))
+    wanted = (key("a"), key("nobody"), key("b"), key("a"))
+
+    made = world.run(DeletePeers(public_keys=wanted))
+
+    assert made == [ops.PeerDelete(public_key=key(one)) for one in ("a", "b")]
+    assert world.run(DeletePeers(public_keys=wanted)) == []
+
+
+def test_one_key_that_is_none_stops_all():
+    """Before anything is deleted."""
+    world = World(create_interface(), create_peer("a"))
+
+    refused(
+        world, DeletePeers(public_keys=(key("a"), "?")), errors.Invalid, "public_keys", "'?' is not"
+    )

@@ -9,6 +9,7 @@ from wig import codec, keys, results
 from wig.commands import (
     DECODE,
     DeleteInterface,
+    DeletePeers,
     DeleteToken,
     ImportPeers,
     UpdateInterface,
@@ -82,6 +83,11 @@ def _members(value: object) -> list[tuple[str, object]]:
             builders.delete_peer("ada"),
             results.DeleteResult(deleted=results.Deleted(peers=1)),
             id="peer.delete",
+        ),
+        pytest.param(
+            DeletePeers(public_keys=(builders.key("ada"), builders.key("nobody"))),
+            results.DeleteResult(deleted=results.Deleted(peers=1)),
+            id="peer.purge",
         ),
         pytest.param(
             DeleteInterface(name="wg0", with_peers=True),
