@@ -1,19 +1,22 @@
 """`wig interface …`: the VPNs. Loaded by `main` when one of its verbs is called."""
 
 import argparse
+import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from wig import errors
-from wig.commands import CreateInterface, DeleteInterface, UpdateInterface
+from wig.commands import CreateInterface, DeleteInterface, DeletePeers, UpdateInterface
 from wig.model import MTU_DEFAULT, PORT_DEFAULT
-from wig_cli import arguments, inputs, new_keys, objects, output
+from wig_cli import arguments, inputs, new_keys, objects, output, peer_verbs, progress
 
 if TYPE_CHECKING:
     from wig_cli.remote import Session
 
-DELETE_S_MAX = 600.0  # a million peers are a million entries
+DELETE_S_MAX = 120.0  # for 10,000 peers, as for an import of so many
 COLUMNS = ("name", "port", "addresses", "dns", "description")
 FIELDS = (
     "name", "port", "public_key", "private_key", "addresses", "mtu", "dns", "description",
@@ -47,7 +50,7 @@ def interface(parser: argparse.ArgumentParser) -> None:
     show.add_argument("name", metavar="NAME")
     show.add_argument("--secrets", action="store_true", help="with its private key")
     delete = arguments.verb(
-        group, "delete", run_delete, help="delete an interface",
+        group, "delete", run_delete, help="delete an interface", text=_DELETE_TEXT,
         examples=("wig interface delete wg0 --with-peers",),
     )  # fmt: skip
     delete.add_argument("name", metavar="NAME")
@@ -59,6 +62,12 @@ _CREATE_TEXT = """
 The addresses are the gateways' own inside the VPN; with their prefix lengths they are the pools
 that the peers' addresses come from. The private key is made here unless a file is given.
 A repeat with the same values is a success that says `unchanged`."""
+
+
+_DELETE_TEXT = """
+With up to 10,000 peers it is deleted at once or not at all. Of a larger one the peers are deleted
+first, a thousand at a time, so that other changes need not wait; after an interruption, run the
+command again."""
 
 
 def _add_fields(parser: argparse.ArgumentParser, *, creating: bool) -> None:
@@ -191,6 +200,34 @@ async def run_delete(session: "Session", options: argparse.Namespace) -> None:
         with_peers=options.with_peers,
         revision=options.revision,
     )
-    timeout_s = DELETE_S_MAX if options.with_peers else 0.0
-    result = await session.command("interface.delete", command, timeout_s=timeout_s)
-    output.deleted(options, result)
+    timeout_s, before = DELETE_S_MAX if options.with_peers else 0.0, 0
+    try:
+        result = await session.command("interface.delete", command, timeout_s=timeout_s)
+    except errors.TooLarge:
+        before = await _delete_peers(session, options.name)
+        # A request has one outcome, and this one's is that they are too many.
+        command = replace(command, request=options.request and f"{options.request[:62]}.2")
+        result = await session.command("interface.delete", command, timeout_s=timeout_s)
+    deleted = result["deleted"]
+    output.deleted(options, {"deleted": deleted | {"peers": deleted.get("peers", 0) + before}})
+
+
+async def _delete_peers(session: "Session", interface: str) -> int:
+    """Delete the peers of an interface in parts, and return how many they were."""
+    count = 0
+    with progress.shown("peers deleted", None) as bar:
+        try:
+            with suppress(errors.NotFound):  # a repeat, after which it is gone
+                async for page in peer_verbs.pages(session, interface):
+                    command = DeletePeers(public_keys=tuple(one["public_key"] for one in page))
+                    result = await session.command("peer.purge", command, timeout_s=DELETE_S_MAX)
+                    count += result["deleted"].get("peers", 0)
+                    bar.update(count, count)
+        except errors.WigError as error:
+            error.hint = f"{count:,} peers are deleted; the same command again goes on"
+            raise
+        except asyncio.CancelledError:
+            bar.stop()
+            output.note(f"interrupted: {count:,} peers are deleted; the same command goes on")
+            raise
+    return count

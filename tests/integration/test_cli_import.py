@@ -176,3 +176,40 @@ def test_ctrl_c_says_where_to_resume(up, wg, tmp_path):
 
     assert code == 130
     assert text == "interrupted; resume with --from-line 10001\n"
+
+
+def test_an_interface_with_many_peers_is_deleted_in_parts(up, wg):
+    """Others need not wait for all of it; a repeat is told the same in the end."""
+    up.wig("peer", "import", "-", "--interface", wg, stdin=lines(range(10_500)))
+    words = ("interface", "delete", wg, "--with-peers", "--request", "r1", "--output", "json")
+    (primary,) = up.wig("status", "--output", "json").document["nodes"]
+
+    done = up.wig(*words)
+
+    assert done.document == {"deleted": {"interfaces": 1, "peers": 10_500, "tokens": 0}}
+    assert len(requests(up, primary["head"])) == 12
+    assert up.wig(*words).document["deleted"]["interfaces"] == 1
+    pools = ("--address", "10.0.0.1/8", "--address", "fd00::1/64")
+    assert up.wig("interface", "create", wg, *pools).code == 0
+
+
+def requests(up, after):
+    """Return the requests that the log's entries after a sequence came from."""
+    entries = up.wig("log", "show", "--after", str(after), "--output", "json").document["entries"]
+    return {entry["request"] for entry in entries}
+
+
+def test_deleting_many_peers_can_be_interrupted(up, wg):
+    """What is deleted is told, and the same command goes on."""
+    up.wig("peer", "import", "-", "--interface", wg, stdin=lines(range(MANY)))
+    words = ("interface", "delete", wg, "--with-peers")
+    first = up.wig("peer", "list", "--limit", "1").out
+    with running(up.state_dir, *words, stderr=subprocess.PIPE) as process:
+        eventually_sync(lambda: up.wig("peer", "list", "--limit", "1").out != first, "a begin")
+        process.send_signal(signal.SIGINT)
+        code, text = process.wait(10), process.stderr.read().decode()
+    left = len(peers(up))
+
+    assert code == 130
+    assert text == f"interrupted: {MANY - left:,} peers are deleted; the same command goes on\n"
+    assert up.wig("interface", "list").out.startswith("name")
