@@ -36,7 +36,7 @@ class Api:
         while self._subscriptions:
             await self._subscriptions.pop().stop()
 
-    async def _requested(self, message: Message) -> None:
+    def _requested(self, message: Message) -> None:
         parsed = subjects.parse_api(message.subject) or _from_node(message.subject)
         if parsed is None:
             logger.warning("strange subject", extra={"subject": message.subject})

@@ -17,17 +17,17 @@ import asyncio
 import itertools
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Never
 
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as _Subscription
 
 from bridge import denials, frames, subjects, transport
 from bridge.options import Options
+from bridge.transport import Callback, Client
 from wig import errors
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 Message = Msg
 """A received message: `subject`, `reply` (empty: none), `data`, `headers` (None: none)."""
 
-Callback = Callable[[Message], Awaitable[None]]
 
 ATTEMPT_S = 3.0  # one attempt to connect; also bounds nats-py's own retries inside it
 RETRY_S = 0.1  # between attempts: a restarted server is ready in 15 ms
@@ -192,7 +191,7 @@ class Connection:
             raise NoResponders
         return answer
 
-    async def _answered(self, message: Message) -> None:
+    def _answered(self, message: Message) -> None:
         future = self._answers.get(message.subject.rpartition(".")[2])
         if future is not None and not future.done():
             future.set_result(message)
@@ -202,7 +201,7 @@ class Connection:
         return f"{subjects.inbox_prefix(self.options.identity)}.{secrets.token_hex(8)}"
 
     async def subscribe(self, subject: str, callback: Callback) -> Subscription:
-        """Call back, one message at a time, for each message on `subject`, until stopped.
+        """Call back for each message on `subject`, in order, until stopped.
 
         An exception out of `callback` is a fault of the program: `run` raises it.
         """
@@ -226,8 +225,8 @@ class Connection:
         """Subscribe on `client`, and wait until the server knows: what we send overtakes a SUB."""
         for one in missing:
             one.client = client
-            subscribing = client.subscribe(one.subject, cb=one.callback)
-            one.current = await transport.bounded(subscribing, CALL_S_MAX)
+            listening = client.listen(one.subject, one.callback)
+            one.current = await transport.bounded(listening, CALL_S_MAX)
             if not one.wanted:  # stopped meanwhile
                 await self.unsubscribe(one)
         await transport.bounded(client.rtt(), ROUND_TRIP_S_MAX)

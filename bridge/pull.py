@@ -110,7 +110,7 @@ class Pull:
             with suppress(connection.Disconnected):
                 await self._bus.publish(reply)
 
-    async def _arrived(self, message: Message) -> None:
+    def _arrived(self, message: Message) -> None:
         headers = message.headers or {}
         status = headers.get(STATUS)
         if status is None:

@@ -16,8 +16,9 @@ from bridge.connection import Connection, Disconnected
 from bridge.worker import Worker
 from wig import codec, errors, results
 from wig.codec import Value
-from wig.log import Position
-from wig.sqlite.reader import LoggedEntry, Reader
+from wig.log import Position, Record
+from wig.sqlite.reader import Reader
+from wig.sqlite.transaction import decode_entry
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,9 @@ class ListEntries(Value, frozen=True, kw_only=True):
 
     after: int = 0
     limit: int = PAGE_DEFAULT
+    """Of entries that are looked at."""
+    do: tuple[str, ...] = ()
+    """Only entries with these ops, such as `peer.delete`; empty: all."""
     secrets: bool = False
 
 
@@ -117,18 +121,28 @@ def _tokens(reader: Reader, _: Nothing) -> dict[str, Any]:
 def _entries(reader: Reader, wanted: ListEntries) -> dict[str, Any]:
     if not 0 <= wanted.after <= SEQ_MAX:
         raise errors.Invalid(f"after: '{wanted.after}' is not 0–{SEQ_MAX}", field="after")
-    found = reader.entries(wanted.after, _limit(wanted.limit))
-    return {"entries": [_entry(one, secrets=wanted.secrets) for one in found]}
+    page = reader.records(wanted.after, _limit(wanted.limit))
+    marks = [f'"do":"{kind}"'.encode() for kind in wanted.do]  # quotes within texts are escaped
+    found = [one for one in page if any(mark in one.payload for mark in marks)] if marks else page
+    return {
+        "entries": [_entry(one, secrets=wanted.secrets) for one in found],
+        "first": _mark(page[0]) if page else None,
+        "last": _mark(page[-1]) if page else None,
+    }
 
 
-def _entry(logged: LoggedEntry, *, secrets: bool) -> dict[str, Any]:
-    fields: dict[str, Any] = msgspec.json.decode(codec.encode(logged.entry))
+def _mark(record: Record) -> dict[str, Any]:
+    return {"seq": record.seq, "digest": record.digest.hex()}
+
+
+def _entry(record: Record, *, secrets: bool) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.json.decode(codec.encode(decode_entry(record)))
     if not secrets:
         for thing in fields["op"].values():
             if isinstance(thing, dict):
                 for name in SECRET_FIELDS:
                     thing.pop(name, None)
-    return fields | {"digest": logged.digest.hex()}
+    return fields | {"digest": record.digest.hex()}
 
 
 def _limit(limit: int) -> int:

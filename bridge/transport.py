@@ -5,15 +5,18 @@ it is disconnected, and its socket gives up on data that the peer does not ackno
 """
 
 import asyncio
+import inspect
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import ParseResult
 
+import nats.aio.client
 import nats.errors
-from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 
 from bridge import subjects
@@ -32,8 +35,52 @@ RETRY_WAIT_S = 0.02  # nats-py tries a port that refuses twice
 AUTHORIZATION = "authorization violation"  # nats-server, server/errors.go; nats-py lowers it
 
 
-class _Client(Client):
-    """nats-py's client, which parses headers in a fifth of the time."""
+Take = Callable[[Msg], None]
+
+Callback = Callable[[Msg], Awaitable[None]] | Take
+"""A plain function is called as soon as a message is read; a coroutine function one by one."""
+
+
+class Client(nats.aio.client.Client):
+    """nats-py's client, which parses headers in a fifth of the time, and can skip its queue."""
+
+    def __init__(self) -> None:
+        """Connect nothing yet."""
+        super().__init__()
+        self._takers: dict[int, Take] = {}
+
+    async def listen(self, subject: str, callback: Callback) -> Subscription:
+        """Subscribe, and give each message to `callback`.
+
+        nats-py's own callbacks have a queue and a task each, which take a third of a message's
+        time, and drop messages when there are too many.
+        """
+        if inspect.iscoroutinefunction(callback):
+            return await self.subscribe(subject, cb=callback)
+        take = cast("Take", callback)
+        subscription = await self.subscribe(subject)
+        early = subscription._pending_queue  # noqa: SLF001
+        while not early.empty():
+            take(early.get_nowait())
+        self._takers[subscription._id] = take  # noqa: SLF001
+        return subscription
+
+    def _remove_sub(self, sid: int, max_msgs: int = 0) -> None:
+        self._takers.pop(sid, None)
+        super()._remove_sub(sid, max_msgs)
+
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
+    ) -> None:
+        take = self._takers.get(sid)
+        if take is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        parsed = await self._process_headers(headers) if headers else None
+        try:
+            take(self._build_message(sid, subject, reply, data, parsed))
+        except Exception as error:  # noqa: BLE001  # here it would end the reading
+            await self._error_cb(error)
 
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
@@ -146,7 +193,7 @@ async def _connect(
     broke: Callable[[], Awaitable[None]],
     timeout_s: float,
 ) -> tuple[Client, Transport]:
-    client = _Client()
+    client = Client()
     # nats-py has no public way to pass a transport.
     pipe = Transport()
     client._transport = pipe  # noqa: SLF001

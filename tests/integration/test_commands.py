@@ -13,7 +13,7 @@ from tests.builders import key
 from tests.buses import admin, connected, create_interface, create_peer, nats, primary
 from tests.eventually import eventually
 from wig import codec, errors
-from wig.commands import ImportPeers, PeerSpec
+from wig.commands import DeletePeer, ImportPeers, PeerSpec
 
 # One primary for all: each test has objects of its own.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -140,6 +140,21 @@ async def test_identity_of_the_subject_is_the_actor(running):
         entry = (await ops.query("log.list", {"after": reply.position.seq - 1})).ok["entries"][0]
 
     assert entry["actor"] == "ops-2"
+
+
+async def test_log_is_asked_for_some_ops_only(client):
+    """Whoever waits for deletions is not sent everything else, and still knows where it is."""
+    named = create_peer("gone", description='"do":"peer.delete"')
+    first = (await client.command("peer.create", named)).position
+    command = DeletePeer(public_key=named.public_key)
+    last = (await client.command("peer.delete", command)).position
+
+    asked = {"after": first.seq - 1, "do": ["peer.delete", "interface.delete"]}
+    page = (await client.query("log.list", asked)).ok
+
+    assert [entry["seq"] for entry in page["entries"]] == [last.seq]
+    assert page["first"] == {"seq": first.seq, "digest": first.digest}
+    assert page["last"] == {"seq": last.seq, "digest": last.digest}
 
 
 async def test_repeat_after_a_lost_answer_is_the_same_answer(bus, client):

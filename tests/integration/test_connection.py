@@ -275,12 +275,17 @@ async def test_messages_keep_their_order(server):
         assert heard == [b"%d" % number for number in range(100)]
 
 
-async def test_fault_in_a_callback_is_not_swallowed(server):
+async def fail_later(_):
+    raise ZeroDivisionError
+
+
+def fail_at_once(_):
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("fail", [fail_later, fail_at_once])
+async def test_fault_in_a_callback_is_not_swallowed(server, fail):
     """An exception out of a callback ends `run` once: it is a defect of the program."""
-
-    async def fail(_):
-        raise ZeroDivisionError
-
     async with connection.opened(bus_options(server)) as bus:
         running = asyncio.create_task(bus.run())
         await bus.subscribe("it", fail)

@@ -7,11 +7,13 @@ their own. State, entries and outcomes change in one transaction, or not at all.
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
 from wig import errors, log
+from wig.commands import DeleteInterface
 from wig.log import Lineage, Position, Record
 from wig.model import Object
 from wig.ops import Op
@@ -129,11 +131,13 @@ class Datastore:
         `unknown`, if the disk failed while it was asked to keep what was written. After that,
         only a restart finds out what it kept, and everything is refused.
         """
-        try:
-            return self._commit(requests, now, careful=False)
-        except errors.Damaged:
-            # What is stored contradicts itself somewhere. Only who meets it shall suffer.
-            return self._commit(requests, now, careful=True)
+        deletes = any(isinstance(request.command, DeleteInterface) for request in requests)
+        with connections.spilling(self._connection) if deletes else nullcontext():
+            try:
+                return self._commit(requests, now, careful=False)
+            except errors.Damaged:
+                # What is stored contradicts itself somewhere. Only who meets it shall suffer.
+                return self._commit(requests, now, careful=True)
 
     def _commit(
         self, requests: Sequence[Request], now: datetime, *, careful: bool
@@ -235,7 +239,8 @@ class Datastore:
                 field="database",
                 hint="to lose what is in this file, start with --replace",
             )
-        with self._transaction.writing(self.path):
+        spilling = connections.spilling(self._connection)
+        with spilling, self._transaction.writing(self.path):
             loading.load(self._transaction, header, objects)
         with connections.translated(self.path):
             connections.shrink_wal(self._connection)

@@ -294,3 +294,19 @@ def test_a_snapshot_that_was_loaded_is_in_the_file_not_in_the_wal(upstream, empt
     empty.load(*datastores.contents(upstream))
 
     assert empty.path.with_name("down.db-wal").stat().st_size == 0
+
+
+def test_a_snapshot_is_sorted_in_files_and_commands_in_memory(upstream, empty):
+    """A million peers would not fit; what a group of commands may undo does, and is quicker."""
+    header, objects = datastores.contents(upstream)
+    kept = []
+
+    def watched():
+        for each in objects:
+            kept.append(empty._connection.execute("PRAGMA temp_store").fetchone())
+            yield each
+
+    empty.load(header, watched())
+
+    assert set(kept) == {(1,)}
+    assert empty._connection.execute("PRAGMA temp_store").fetchone() == (2,)
