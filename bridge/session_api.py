@@ -107,7 +107,7 @@ def _seen(history: History, wanted: SeenPeers) -> dict[str, Any]:
     for key in wanted.peers:
         keys.parse_public(key, "peers")
     found: dict[str, datetime] = history.reader.last_seen(wanted.peers)
-    return {"seen": found}
+    return {"seen": found, "recorded_since": history.reader.recorded_since()}
 
 
 def _limit(limit: int, most: int) -> int:

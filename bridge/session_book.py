@@ -116,6 +116,8 @@ class Book:
 
     def begin(self, resume: Resume, generation: str) -> None:
         """Remember the generation of the numbers, if they need a new one, and where it begins."""
+        if resume.lost:
+            self.sessions.recorded.anew()  # an older copy: what came since then is lost
         if resume.anew:
             self.history.published(resume.after)
             self.history.set_generation(generation)

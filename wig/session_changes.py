@@ -124,6 +124,11 @@ class Changes:
     interfaces: list[tuple[int, str]] = field(default_factory=list)
     organisations: list[tuple[int, int, str]] = field(default_factory=list)
     """Number, number of the autonomous system, name."""
+    not_after: int = 0
+    """Every time that is stored and after this one is wrong, and becomes it; 0: none is. Comes
+    before everything else."""
+    recorded_since: int = 0
+    """See `recorded.Recorded`."""
     peers: list[PeerRow] = field(default_factory=list)
     links: list[LinkRow] = field(default_factory=list)
     begun: list[BegunRow] = field(default_factory=list)
@@ -134,6 +139,14 @@ class Changes:
     ended: list[EndedRow] = field(default_factory=list)
     edges: list[EdgeRow] = field(default_factory=list)
 
+    def clamp(self, now: int) -> None:
+        """Put what is said to be after `now` at `now`, here and in what is stored."""
+        self.not_after = min(now, self.not_after or now)
+        self.peers = [row._replace(seen=min(row.seen, now)) for row in self.peers]
+        self.links = [row._replace(seen=min(row.seen, now)) for row in self.links]
+        self.begun = [row._replace(begin=min(row.begin, now)) for row in self.begun]
+        self.ended = [row._replace(end=min(row.end, now)) for row in self.ended]
+
     def is_empty(self) -> bool:
         """Say whether there is nothing to be stored: reports, deletions and ends change rows."""
         return not (self.gateways or self.edges or self.forgotten)
@@ -143,6 +156,7 @@ class Stored(NamedTuple):
     """Everything that is needed to go on after a restart."""
 
     last: Last
+    recorded_since: int
     gateways: Iterable[GatewayRow]
     boots: Iterable[BootRow]
     interfaces: Iterable[tuple[int, str]]

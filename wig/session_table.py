@@ -10,8 +10,9 @@ from hashlib import blake2b
 
 from wig import session_changes as rows
 from wig import stats
+from wig.recorded import Recorded
 from wig.session_changes import Changes
-from wig.sightings import Boot, Counters, Feed, Gateway, Idle, Link, Open
+from wig.sightings import Boot, Counters, Feed, Gateway, Idle, Link, Open, unpack
 
 SESSION_ID_BYTES = 12
 
@@ -26,6 +27,8 @@ class Table:
         self.open = 0
         """How many sessions are open."""
         self.gateways: dict[int, Gateway] = {}
+        self.recorded = Recorded()
+        """Since when there are all reports."""
         self._gateway_of: dict[str, Gateway] = {}
         self._interfaces: dict[str, int] = {}
         self._organisations: dict[tuple[int, str], int] = {}
@@ -33,6 +36,10 @@ class Table:
         self._changes = Changes()
         self._touched: dict[Feed, list[tuple[str, ...]]] = {}
         self._reported: dict[tuple[Gateway, str], None] = {}
+
+    def opened(self) -> list[Open]:
+        """Return the sessions that are open."""
+        return [each for each in self.known.values() if isinstance(each, Open)]
 
     def begin(self, idle: Idle, feed: Feed, peer: str, begin: int) -> Open:
         """Begin a session that has no links yet."""
@@ -152,6 +159,20 @@ class Table:
         self._last_edge += 1
         self._changes.edges.append(rows.EdgeRow(self._last_edge, session.number, kind))
 
+    def clamp(self, now: int) -> None:
+        """Put everything that is said to be after `now` at `now`: it was by a clock that was wrong.
+
+        That looks at all peers.
+        """
+        for peer, record in self.known.items():
+            if isinstance(record, Open):
+                record.begin, record.seen = min(record.begin, now), min(record.seen, now)
+            elif (idle := unpack(record)).seen > now:
+                self.known[peer] = idle._replace(seen=now).pack()
+        for gateway in self.gateways.values():
+            gateway.clamp(now)
+        self._changes.clamp(now)
+
     # Numbers.
 
     def new_peer(self) -> int:
@@ -205,6 +226,8 @@ class Table:
         self._organisations = {(asn, name): number for number, asn, name in stored.organisations}
         for row in stored.gateways:
             self._add_gateway(_gateway(row))
+        latest = max((each.arrived for each in self.gateways.values()), default=0)
+        self.recorded = Recorded(stored.recorded_since, latest)
         for boot in stored.boots:
             self.gateways[boot.gateway].boots[boot.boot] = Boot(boot.n, boot.arrived)
         names = {number: name for name, number in self._interfaces.items()}
@@ -247,6 +270,7 @@ class Table:
         return replace(
             changes,
             last=rows.Last(self._last_peer, self._last_session, self._last_edge),
+            recorded_since=self.recorded.since,
             gateways=[_gateway_row(each) for each in {gateway for gateway, _ in self._reported}],
             boots=[
                 rows.BootRow(gateway.number, boot, *gateway.boots[boot])

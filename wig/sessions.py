@@ -19,7 +19,6 @@ no harm; times by a clock that is more than `SKEW_S_MAX` wrong are corrected.
 stored can be observed again.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from heapq import heappop, heappush
 from itertools import repeat
@@ -34,6 +33,7 @@ from wig.sightings import (
     KEY_S,
     Boot,
     Counters,
+    Deleted,
     Feed,
     Gateway,
     Idle,
@@ -106,13 +106,11 @@ class Sessions:
         self.missed_reports = 0
         """How many numbers of reports were skipped."""
         self._table = table or Table()
+        self.recorded = self._table.recorded
         self._due: dict[int, list[Open]] = {}  # by the second in which to look at them
         self._due_next: list[int] = []  # a heap of those seconds
-        # When, the oldest first; reports from before may be on their way.
-        self._deleted: OrderedDict[str, int] = OrderedDict()
-        for record in self._table.known.values():
-            if isinstance(record, Open):
-                self._watch(record)
+        self._deleted = Deleted()
+        self._watch_all()
 
     @property
     def known(self) -> int:
@@ -144,6 +142,8 @@ class Sessions:
         gateway = self._table.gateway(report.gateway)
         if not gateway.accepts(report.boot, report.n):
             return False
+        if self.recorded.heard(int(arrived_s)):
+            self._set_back(int(arrived_s))
         shift = sightings.shift(report.time, arrived_s, age_s)
         heard = gateway.heard or report.time - self.settings.inactivity_s
         # If the gateway's clock was set back, what it heard before says nothing.
@@ -210,7 +210,7 @@ class Sessions:
 
     def _meet(self, feed: Feed, sample: Sample, moment: Moment) -> None:
         """Learn from a sample of a peer that has no session at this gateway."""
-        if self._was_deleted(sample.peer, moment):
+        if self._deleted.before(sample.peer, moment.time + moment.shift):
             return
         record = self._table.known.get(sample.peer)
         news = sample.handshake > moment.heard
@@ -303,14 +303,24 @@ class Sessions:
                     self._watch(session)
         for session in sorted(over, key=attrgetter("number")):  # in the same order after a restart
             self._table.end(session, "inactive")
-        before = int(now_s) - self.settings.silence_s
-        while self._deleted and next(iter(self._deleted.values())) < before:
-            self._deleted.popitem(last=False)
+        self._deleted.forget(before=int(now_s) - self.settings.silence_s)
 
     def _is_awaited(self, gateway: Gateway, now_s: float) -> bool:
         """Say whether a gateway may still report from before."""
         silence_s = max(self.settings.silence_s, 2 * gateway.interval_s)
         return gateway.arrived + silence_s > now_s
+
+    def _set_back(self, now: int) -> None:
+        """Go on from `now` by the hub's clock, which was ahead: nothing has been seen later."""
+        self._table.clamp(now)
+        self._deleted.clamp(now)
+        self._due.clear()
+        self._due_next.clear()
+        self._watch_all()
+
+    def _watch_all(self) -> None:
+        for session in self._table.opened():
+            self._watch(session)
 
     def _watch(self, session: Open) -> None:
         due = session.seen + self.settings.inactivity_s
@@ -331,15 +341,10 @@ class Sessions:
                 self._table.forget(peer, self._table.end(record, "deleted").number)
             elif record is not None:
                 self._table.forget(peer, unpack(record).number)
-            self._deleted[peer] = int(at_s)
-            self._deleted.move_to_end(peer)
+            self._deleted.add(peer, int(at_s))
 
     def interface_deleted(self, name: str) -> None:
         """End the sessions of an interface that the log deleted."""
-        for session in [each for each in self._table.known.values() if isinstance(each, Open)]:
+        for session in self._table.opened():
             if session.interface == name:
                 self._table.end(session, "interface_deleted")
-
-    def _was_deleted(self, peer: str, moment: Moment) -> bool:
-        """Say whether a sample is from before its peer was deleted."""
-        return moment.time + moment.shift <= self._deleted.get(peer, -1)

@@ -11,6 +11,7 @@ known to the garbage collector, which otherwise walks over all of them every few
 **Invariant:** a peer's links have the interface of its session.
 """
 
+from collections import OrderedDict
 from struct import Struct
 from typing import NamedTuple
 
@@ -154,10 +155,43 @@ class Gateway:
         self.interval_s = 0
         self.feeds: dict[str, Feed] = {}
 
+    def clamp(self, now: int) -> None:
+        """Put what is after `now` by the hub's clock at `now`."""
+        self.until, self.arrived = min(self.until, now), min(self.arrived, now)
+        self.boots = {
+            boot: last._replace(arrived=min(last.arrived, now)) for boot, last in self.boots.items()
+        }
+
     def accepts(self, boot: str, n: int) -> bool:
         """Say whether a report is newer than all that are known."""
         known = self.boots.get(boot)
         return known is None or (boot == self.boot and n > known.n)
+
+
+class Deleted:
+    """Peers that the log deleted, as long as reports from before may be on their way."""
+
+    def __init__(self) -> None:
+        """None was deleted."""
+        self._at: OrderedDict[str, int] = OrderedDict()  # the oldest first
+
+    def add(self, peer: str, at: int) -> None:
+        """Remember one."""
+        self._at[peer] = at
+        self._at.move_to_end(peer)
+
+    def before(self, peer: str, time: int) -> bool:
+        """Say whether something at `time` is from before the peer was deleted."""
+        return time <= self._at.get(peer, -1)
+
+    def forget(self, before: int) -> None:
+        """Forget those that were deleted before."""
+        while self._at and next(iter(self._at.values())) < before:
+            self._at.popitem(last=False)
+
+    def clamp(self, now: int) -> None:
+        """Put what is after `now` at `now`."""
+        self._at = OrderedDict((peer, min(at, now)) for peer, at in self._at.items())
 
 
 class Moment(NamedTuple):

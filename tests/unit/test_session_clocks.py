@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.reports import Teller
+from tests.builders import key
+from tests.reports import START, Teller
 from tests.session_log import Log
 
 
@@ -83,3 +84,87 @@ def test_a_clock_that_is_behind_makes_no_overlap(log, gateway):
     first, second = log.told()
 
     assert second.begin > first.end
+
+
+YEAR = 365 * 86400
+
+
+def test_a_hub_that_was_a_year_ahead_leaves_nothing_in_the_future(log, gateway):
+    """Sessions of the wrong minutes are over in time, and peers can come back."""
+    log.hear(gateway.tell(0), at=0, age_s=0)
+    log.hear(gateway.tell(30, (1, 20, 1, 1)), at=30, age_s=0)
+    log.hear(gateway.tell(60, (1, 50, 2, 2), (2, 55, 1, 1)), at=YEAR + 60, age_s=0)
+
+    log.hear(gateway.tell(90, (3, 80, 1, 1)), at=90, age_s=0)
+    log.hear(gateway.tell(800), at=800, age_s=0)
+    first, second, third = log.tick(800)
+
+    assert (first.begin, first.end) == (20, 90)
+    assert (second.begin, second.end) == (90, 90)
+    assert (third.begin, third.end) == (80, 90)
+    log.hear(gateway.tell(830, (1, 820, 3, 3)), at=830, age_s=0)
+    assert log.told()[-1].begin == 820
+
+
+def test_a_peer_that_left_while_the_hub_was_ahead_can_come_back(log, gateway):
+    """Its last sign of life is not in the future."""
+    log.hear(gateway.tell(0), at=0, age_s=0)
+    log.hear(gateway.tell(30, (1, 20, 1, 1)), at=YEAR + 30, age_s=0)
+    log.hear(gateway.tell(700), at=YEAR + 700, age_s=0)
+    (only,) = log.tick(YEAR + 700)
+    assert only.end == YEAR + 30
+
+    log.hear(gateway.tell(730, (1, 720, 3, 3)), at=730, age_s=0)
+
+    assert log.told()[-1].begin == 731, "after its last sign of life, which is now"
+
+
+def test_what_is_not_stored_yet_is_corrected_too(log, gateway):
+    """All of it is one transaction, or more than one."""
+    log.hear(gateway.tell(0), gateway.tell(30, (1, 20, 1, 1)), at=YEAR, age_s=0)
+    log.observer.deleted([key(1)], START + YEAR)
+    log.hear(gateway.tell(60), at=60, age_s=0)
+
+    changes = log.observer.changes()
+
+    times = [row.begin for row in changes.begun] + [row.end for row in changes.ended]
+    assert times == [START + 60] * 2
+    assert changes.not_after == START + 60
+    assert all(row.arrived <= START + 60 for row in (*changes.gateways, *changes.boots))
+
+
+def test_a_peer_that_was_deleted_while_the_hub_was_ahead_can_be_made_again(log, gateway):
+    """What it does then is no report from before."""
+    log.hear(gateway.tell(0), at=YEAR, age_s=0)
+    log.observer.deleted([key(1)], START + YEAR)
+    log.hear(gateway.tell(30), at=30, age_s=0)
+
+    log.hear(gateway.tell(60, (1, 50, 1, 1)), at=60, age_s=0)
+
+    assert [each.begin for each in log.told()] == [50]
+
+
+def test_a_report_that_comes_again_sets_no_clock_back(log, gateway):
+    """After a crash, those that were not acknowledged do."""
+    log.hear(gateway.tell(0), at=0, age_s=0)
+    first = gateway.tell(30, (1, 20, 1, 1))
+    log.hear(first, at=30, age_s=0)
+    log.hear(gateway.tell(500, (1, 490, 2, 2)), at=500, age_s=0)
+    log.hear(first, at=30, age_s=0)
+    log.hear(gateway.tell(1200), at=1200, age_s=0)
+
+    assert [each.end for each in log.tick(1200)] == [500]
+
+
+def test_what_was_seen_before_the_hub_was_ahead_stays(log, gateway):
+    """Only what is in the future is wrong."""
+    log.hear(gateway.tell(0), at=0, age_s=0)
+    log.hear(gateway.tell(30, (1, 20, 1, 1)), at=30, age_s=0)
+    log.hear(gateway.tell(800), at=800, age_s=0)
+    log.tick(800)
+    log.hear(gateway.tell(830), at=YEAR, age_s=0)
+    log.hear(gateway.tell(860, (1, 850, 2, 2)), at=860, age_s=0)
+
+    first, second = log.told()
+
+    assert (first.begin, first.end, second.begin) == (20, 30, 850)

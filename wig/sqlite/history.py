@@ -29,7 +29,18 @@ __all__ = ["History", "HistoryReader", "Page", "Query"]
 EDGES_KEPT = 100_000  # that the stream has; more than a server loses when its power fails
 PRUNED_ROWS_MAX = 5_000  # in one transaction: some 50 ms in which no report is stored
 
-STEPS: Mapping[int, migrations.Step] = {}
+CLAMPS = ("clamp_session", "clamp_peer", "clamp_link", "clamp_gateway", "clamp_boot")
+
+
+def _add_recorded(database: Any) -> None:
+    """Note since when all is recorded: as far as sessions tell."""
+    database.execute("ALTER TABLE meta ADD COLUMN recorded_since INTEGER NOT NULL DEFAULT 0")
+    database.execute(
+        """UPDATE meta SET recorded_since = coalesce((SELECT min("begin") FROM session), 0)"""
+    )
+
+
+STEPS: Mapping[int, migrations.Step] = {2: _add_recorded}
 """The step that brings a file to each version, from version 2 on."""
 
 
@@ -43,6 +54,7 @@ class History:
         self._connection = connection
         self._checkpoints = Checkpoints(path, connection)
         generation, published, *last = connection.execute(QUERIES["meta_get"]).fetchone()
+        (self._recorded_since,) = connection.execute(QUERIES["meta_recorded"]).fetchone()
         self.generation: str = generation.decode()
         """The generation of the stream of edges; empty: there is none yet."""
         self.published_number: int = published
@@ -95,6 +107,7 @@ class History:
             table.restore(
                 rows.Stored(
                     last=self._last,
+                    recorded_since=self._recorded_since,
                     gateways=[rows.GatewayRow(*row) for row in self._texts("gateway_all")],
                     boots=[rows.BootRow(*row) for row in self._texts("boot_all")],
                     interfaces=list(self._texts("interface_all")),
@@ -127,11 +140,14 @@ class History:
             with self._writing():
                 self._store(changes)
             crash.point("history: committed")
-            self._last = changes.last
+            self._last, self._recorded_since = changes.last, changes.recorded_since
         sessions.committed()
         return self._last.edge
 
     def _store(self, changes: Changes) -> None:
+        if changes.not_after:
+            for name in CLAMPS:
+                self._connection.execute(QUERIES[name], (changes.not_after,))
         # What is known already of a session that has just begun is inserted with it.
         ended = {row.number: row for row in changes.ended}
         placed = {row[-1]: row for row in changes.placed}
@@ -157,7 +173,7 @@ class History:
         crash.point("history: sessions written")
         self._many("edge_insert", changes.edges)
         crash.point("history: edges written")
-        self._connection.execute(QUERIES["meta_last"], changes.last)
+        self._connection.execute(QUERIES["meta_last"], (*changes.last, changes.recorded_since))
 
     def _many(self, name: str, values: list[Any]) -> None:
         if values:

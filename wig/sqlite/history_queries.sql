@@ -9,8 +9,12 @@ SELECT generation, published, last_peer, last_session, last_edge FROM meta;
 INSERT INTO meta (id) VALUES (1);
 
 -- name: meta_last
--- The last numbers, once per transaction.
-UPDATE meta SET last_peer = ?, last_session = ?, last_edge = ?;
+-- The last numbers, and since when all is recorded, once per transaction.
+UPDATE meta SET last_peer = ?, last_session = ?, last_edge = ?, recorded_since = ?;
+
+-- name: meta_recorded
+-- Since when all is recorded.
+SELECT recorded_since FROM meta;
 
 -- name: meta_generation
 -- A new generation of edges.
@@ -19,6 +23,27 @@ UPDATE meta SET generation = ?;
 -- name: meta_published
 -- How far the stream is.
 UPDATE meta SET published = ?;
+
+-- name: clamp_session
+-- What a clock that was ahead said of sessions; the same for the rest.
+UPDATE session SET "begin" = min("begin", ?1), "end" = min("end", ?1)
+WHERE "begin" > ?1 OR "end" > ?1;
+
+-- name: clamp_peer
+-- Last signs of life.
+UPDATE peer SET seen = ?1 WHERE seen > ?1;
+
+-- name: clamp_link
+-- Last signs of life at a gateway.
+UPDATE link SET seen = ?1 WHERE seen > ?1;
+
+-- name: clamp_gateway
+-- How far gateways have reported.
+UPDATE gateway SET until = min(until, ?1), arrived = min(arrived, ?1);
+
+-- name: clamp_boot
+-- The same for each start.
+UPDATE boot SET arrived = ?1 WHERE arrived > ?1;
 
 -- name: gateway_put
 -- How far a gateway has reported.

@@ -17,7 +17,7 @@ from wig.sessions import Edge, Session
 from wig.sqlite import connections, sql
 from wig.sqlite.connections import Kind
 
-KIND = Kind(0x77696773, 1, "a database of sessions", "history_schema.sql")  # "wigs"
+KIND = Kind(0x77696773, 2, "a database of sessions", "history_schema.sql")  # "wigs"
 
 QUERIES = sql.load("history_queries.sql")
 
@@ -92,6 +92,12 @@ class HistoryReader:
                 for peer in peers
             )
             return {peer: _time(row[0]) for peer, row in found if row and row[0]}
+
+    def recorded_since(self) -> datetime | None:
+        """Return since when all reports are recorded; None: there was none."""
+        with connections.translated(self.path):
+            (since,) = self._connection.execute(QUERIES["meta_recorded"]).fetchone()
+        return _time(since) if since else None
 
     def unused(self, before: datetime, after: str = "", limit: int = 1000) -> list[str]:
         """Return known peers without a sign of life since `before`, by key, after key `after`."""

@@ -12,7 +12,9 @@ CREATE TABLE meta (
     published     INTEGER NOT NULL DEFAULT 0,   -- the stream has all edges up to this one
     last_peer     INTEGER NOT NULL DEFAULT 0,
     last_session  INTEGER NOT NULL DEFAULT 0,
-    last_edge     INTEGER NOT NULL DEFAULT 0
+    last_edge     INTEGER NOT NULL DEFAULT 0,
+    -- Every report that the stream took from then on has been read; 0: there was none.
+    recorded_since  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE gateway (

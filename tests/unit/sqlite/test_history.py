@@ -321,9 +321,9 @@ def test_a_file_of_a_newer_program_is_refused(path):
     """With the hint to upgrade."""
     History.open(path).close()
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
 
-    with pytest.raises(errors.Unsupported, match="format 2"):
+    with pytest.raises(errors.Unsupported, match="format 3"):
         History.open(path)
 
 

@@ -20,7 +20,7 @@ ADDRESSES = [*TEXTS, *(f"seen at {each}." for each in TEXTS)]
 FREE = "anything at all, such as a note, or a name that a client chose: (ÅÄÖ)"
 
 INTEGERS = {
-    "meta": "id published last_peer last_session last_edge",
+    "meta": "id published last_peer last_session last_edge recorded_since",
     "gateway": "number heard until arrived interval_s",
     "boot": "gateway n arrived",
     "interface": "number",
@@ -148,14 +148,15 @@ def test_a_peer_never_has_two_open_sessions(tables):
 
 AT_START = {"gateway_all", "boot_all", "interface_all", "organisation_all", "peer_all"}
 AT_START |= {"link_prune", "session_open"}
+SELDOM = AT_START | {"clamp_peer", "clamp_link"}  # when somebody sets the hub's clock back
 SMALL = re.compile("SCAN (gateway|boot|interface|organisation)")
 
 
-@pytest.mark.parametrize("name", sorted(set(QUERIES) - AT_START))
+@pytest.mark.parametrize("name", sorted(set(QUERIES) - SELDOM))
 def test_no_query_walks_over_all_peers_sessions_or_edges(tables, name):
     """A million of them must not be slower than a thousand."""
     statement = QUERIES[name].replace("{where}", "TRUE")
-    parameters = (1,) * statement.count("?")
+    parameters = (1,) * (1 if "?1" in statement else statement.count("?"))
     plan = tables.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
 
     for *_, step in plan:
