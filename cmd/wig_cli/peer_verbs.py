@@ -215,6 +215,7 @@ async def run_list(session: "Session", options: argparse.Namespace) -> None:
     if options.unused_for is None:
         found = pages(session, options.interface, options.limit)
     else:
+        await session_verbs.check_recorded(session, options.unused_for)
         columns = (*COLUMNS, "last_seen")
         everybody = pages(session, options.interface)
         found = _first(session_verbs.unused(session, everybody, options.unused_for), options.limit)

@@ -142,6 +142,22 @@ async def last_seen(
     return seen
 
 
+async def check_recorded(session: "Session", age: timedelta) -> None:
+    """Raise `Unavailable` unless everybody who came in that time is known to have come."""
+    since = (await session.sessions("seen", {"peers": []})).get("recorded_since")
+    now = datetime.now(UTC)
+    known = now - datetime.fromisoformat(since) if since else timedelta(0)
+    if since and age <= known:
+        return
+    found = f"since {since} only" if since else "not yet: no gateway has reported"
+    raise errors.Unavailable(
+        f"unused_for: sessions are recorded without a gap {found}, so who is unused for so long is"
+        " not known",
+        field="unused_for",
+        hint=f"--unused-for {int(known.total_seconds()) // 60}m is the most that can be asked now",
+    )
+
+
 async def unused(
     session: "Session", pages: AsyncIterator[list[dict[str, Any]]], age: timedelta
 ) -> AsyncIterator[list[dict[str, Any]]]:

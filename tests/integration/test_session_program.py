@@ -101,7 +101,7 @@ def test_sessions_are_listed_and_followed(up):
 
 
 def test_unused_peers_are_listed(up):
-    """Who was never seen counts from its creation; who was seen, from then."""
+    """Who was never seen counts from its creation; nobody before that could be known."""
     tell(up, (ALICE,))
     eventually_sync(lambda: listed(up) == [ALICE], "the session to be listed")
 
@@ -109,12 +109,23 @@ def test_unused_peers_are_listed(up):
         done = up.wig("peer", "list", "--unused-for", age, "--output", "json")
         return {one["public_key"]: one["last_seen"] for one in done.document["peers"]}
 
-    assert unused("1h") == {}
+    done = up.wig("peer", "list", "--unused-for", "1h", "--output", "json")
+    assert (done.code, done.out) == (3, ""), "sessions are kept for a moment only"
+    assert done.error["message"].startswith("unused_for: sessions are recorded without a gap since")
+    assert done.error["hint"] == "--unused-for 0m is the most that can be asked now"
     assert unused("0s")[BOB] is None
     assert unused("0s")[ALICE] is not None
     shown = up.wig("peer", "show", ALICE, "--output", "json").document["peer"]
     assert shown["last_seen"] == unused("0s")[ALICE]
     assert "last_seen          never" in up.wig("peer", "show", BOB).out
+
+
+def test_nobody_is_unused_before_anything_is_recorded(up):
+    """A new database of sessions is no reason to delete a million peers."""
+    done = up.wig("peer", "list", "--unused-for", "0s")
+
+    assert (done.code, done.out) == (3, "")
+    assert "not yet: no gateway has reported" in done.err
 
 
 def test_a_deleted_peer_ends_its_session(up):
