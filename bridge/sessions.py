@@ -9,7 +9,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,7 +22,7 @@ import wig
 from bridge import connection, metrics_sessions, subjects, supervisor
 from bridge.api import Api, Take
 from bridge.client import Client
-from bridge.connection import Connection, Message
+from bridge.connection import Connection, Disconnected, Message
 from bridge.metrics_http import Address
 from bridge.options import Options
 from bridge.queries import Queries
@@ -36,6 +36,7 @@ from bridge.supervisor import Service
 from bridge.telemetry import Telemetry, nothing
 from bridge.worker import Worker
 from wig import codec, errors
+from wig.codec import Time
 from wig.sessions import Settings
 from wig.sqlite.history import History as Database
 
@@ -43,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 BUS_S_MAX = 30.0  # for the server to come up beside us, at a boot
 ALONE_S = 0.5  # for another one to say that it is there
+PART_S = 0.2  # the same, for one that may have started at the same moment
+WATCH_S = 5.0  # between two looks for another one: it was frozen, or behind a broken wire
 PRUNE_S = 600.0
 MAX_AGE = timedelta(days=180)
 INSTANCE_BYTES = 8
@@ -188,12 +191,15 @@ class Keeper:
         api = Api(self._bus, reads | own)
         try:
             await api.open(subjects.api_of, [NOUN])
+            while await self._others():
+                logger.warning("another process keeps sessions: it began later, and has to stop")
             self._serving.set()
             logger.info("keeping sessions", extra={"instance": self._instance})
-            await asyncio.get_running_loop().create_future()
+            while True:
+                await asyncio.sleep(WATCH_S)
+                await self._others()
         finally:
             await api.close()
-        raise AssertionError("unreachable: nobody completes that future")
 
     async def _check_alone(self) -> None:
         """Raise `Fenced` if another one answers: two would take each other's reports."""
@@ -202,10 +208,29 @@ class Keeper:
             message = await self._bus.request(subject, timeout_s=ALONE_S)
         except errors.Temporary:
             return
-        raise errors.Fenced(
-            f"sessions: another process keeps them already ({_instance(message)})",
-            hint="there is one for a deployment, beside the primary: stop the other one",
-        )
+        raise _fenced(_told(message).instance)
+
+    async def _others(self) -> bool:
+        """Look who else keeps sessions; raise `Fenced` if one does that has begun before."""
+        heard: list[_Ok] = []
+
+        async def hear(message: Message) -> None:
+            heard.append(_told(message))
+
+        inbox = self._bus.new_inbox()
+        subscription = await self._bus.subscribe(inbox, hear)
+        try:
+            subject = subjects.api(self._bus.options.identity, f"{NOUN}.status")
+            with suppress(Disconnected):
+                await self._bus.publish(subject, b"{}", reply=inbox)
+            await asyncio.sleep(PART_S)
+        finally:
+            await subscription.stop()
+        others = [one for one in heard if one.instance != self._instance]
+        for one in others:
+            if (one.since, one.instance) < (self._since, self._instance):
+                raise _fenced(one.instance)
+        return bool(others)
 
     async def _forget(self, peers: Sequence[str], interfaces: Sequence[str]) -> None:
         # In an older copy of the database, new edges would pass for those that the stream has.
@@ -224,8 +249,16 @@ class Keeper:
             await asyncio.sleep(PRUNE_S)
 
 
+def _fenced(instance: str) -> errors.Fenced:
+    return errors.Fenced(
+        f"sessions: another process keeps them already ({instance})",
+        hint="there is one for a deployment, beside the primary: stop the other one",
+    )
+
+
 class _Ok(msgspec.Struct):
     instance: str = "unknown"
+    since: Time = datetime.min.replace(tzinfo=UTC)
 
 
 class _Status(msgspec.Struct):
@@ -235,8 +268,9 @@ class _Status(msgspec.Struct):
 _decode_status = codec.decoder(_Status)
 
 
-def _instance(message: Message) -> str:
+def _told(message: Message) -> _Ok:
+    """Return what another one says of itself; whatever it says, it is there."""
     try:
-        return _decode_status(message.data).ok.instance
+        return _decode_status(message.data).ok
     except errors.Invalid:
-        return "unknown"
+        return _Ok()
