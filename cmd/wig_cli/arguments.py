@@ -66,8 +66,9 @@ class Parser(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         """Begin with what must be given; the options follow with what they mean."""
-        needed = [a for a in self._actions if not a.option_strings]
-        names = [_shown(action) for action in needed]
+        options = [a for a in self._actions if a.option_strings and a.required]
+        names = [f"{action.option_strings[0]} {_shown(action)}" for action in options]
+        names += [_shown(action) for action in self._actions if not action.option_strings]
         self.usage = " ".join(("%(prog)s", "[OPTIONS]", *names)).replace("%%", "%")
         return super().format_help()
 

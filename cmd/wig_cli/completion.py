@@ -67,7 +67,9 @@ def completion(parser: argparse.ArgumentParser) -> None:
             "wig completion fish > ~/.config/fish/completions/wig.fish",
         ),
     )  # fmt: skip
-    parser.add_argument("shell", choices=("bash", "zsh", "fish"))
+    parser.add_argument(
+        "shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish"
+    )
 
 
 class Words(NamedTuple):

@@ -20,11 +20,14 @@ def init(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wig init`."""
     arguments.describe(
         parser, run_init, help="create the database of a new primary",
-        text='Prints the first admin token, {"id", "secret"}, once.',
+        text='Prints the first admin token, {"id", "secret"}, once, or writes it with --out.'
+        "\nIt needs --db.",
         examples=("wig init --db /var/lib/wig/wig.db --out admin.json",),
     )  # fmt: skip
     settings.add(parser, "db")
-    parser.add_argument("--admin", default=ADMIN, metavar="ID", help=f"its id, default {ADMIN}")
+    parser.add_argument(
+        "--admin", default=ADMIN, metavar="ID", help=f"the token's id, default {ADMIN}"
+    )
     parser.add_argument("--out", metavar="FILE", help="write the token there, 0600")
 
 
@@ -37,7 +40,7 @@ def backup(parser: argparse.ArgumentParser) -> None:
         examples=("wig backup --db /var/lib/wig/wig.db /srv/backup/wig-2026-01-31.db",),
     )  # fmt: skip
     settings.add(parser, "db", "state_dir")
-    parser.add_argument("target", metavar="TARGET", help="must not exist yet")
+    parser.add_argument("target", metavar="TARGET", help="file of the copy; must not exist yet")
 
 
 def verify(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +52,12 @@ def verify(parser: argparse.ArgumentParser) -> None:
         examples=("wig verify /srv/backup/wig-2026-01-31.db",),
     )  # fmt: skip
     settings.add(parser, "db", "state_dir")
-    parser.add_argument("file", metavar="FILE", nargs="?", help="default: --db")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        help="the database; default: --db, or that of `wig up` here",
+    )
 
 
 def database(options: argparse.Namespace) -> str:

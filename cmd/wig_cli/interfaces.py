@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wig_cli.remote import Session
 
 DELETE_S_MAX = 120.0  # for 10,000 peers, as for an import of so many
+_NAME_HELP = "as in wig interface list"
 COLUMNS = ("name", "port", "addresses", "dns", "description")
 FIELDS = (
     "name", "port", "public_key", "private_key", "addresses", "mtu", "dns", "description",
@@ -37,7 +38,7 @@ def interface(parser: argparse.ArgumentParser) -> None:
         group, "update", run_update, help="change fields of an interface",
         examples=("wig interface update wg0 --dns 10.0.0.1 --mtu 1380",),
     )  # fmt: skip
-    update.add_argument("name", metavar="NAME")
+    update.add_argument("name", metavar="NAME", help=_NAME_HELP)
     _add_fields(update, creating=False)
     inputs.add_revision(update)
     arguments.verb(
@@ -47,13 +48,13 @@ def interface(parser: argparse.ArgumentParser) -> None:
         group, "show", run_show, help="show one interface",
         examples=("wig interface show wg0 --output json",),
     )  # fmt: skip
-    show.add_argument("name", metavar="NAME")
+    show.add_argument("name", metavar="NAME", help=_NAME_HELP)
     show.add_argument("--secrets", action="store_true", help="with its private key")
     delete = arguments.verb(
         group, "delete", run_delete, help="delete an interface", text=_DELETE_TEXT,
         examples=("wig interface delete wg0 --with-peers",),
     )  # fmt: skip
-    delete.add_argument("name", metavar="NAME")
+    delete.add_argument("name", metavar="NAME", help=_NAME_HELP)
     delete.add_argument("--with-peers", action="store_true", help="and all of its peers")
     inputs.add_revision(delete)
 
@@ -89,7 +90,9 @@ def _add_fields(parser: argparse.ArgumentParser, *, creating: bool) -> None:
         "--dns", action="append", metavar="ADDRESS", default=[] if creating else unset,
         help="resolver for the peers, repeatable" + ("" if creating else "; or none"),
     )  # fmt: skip
-    parser.add_argument("--description", metavar="TEXT", default="" if creating else unset)
+    parser.add_argument(
+        "--description", metavar="TEXT", default="" if creating else unset, help="for people"
+    )
     parser.add_argument(
         "--private-key-file", type=inputs.private_key_file, dest="private_key", metavar="FILE",
         default=unset, help="with a key as `wg genkey` prints it; - is standard input",

@@ -24,15 +24,21 @@ def add(parser: argparse.ArgumentParser) -> None:
         group, "tail", run_tail, help="print the last entries, and new ones as they come",
         examples=("wig log tail", "wig log tail -n 0 --output json"),
     )  # fmt: skip
-    tail.add_argument("-n", type=inputs.whole, default=10, metavar="N", help="default 10")
+    tail.add_argument(
+        "-n", type=inputs.whole, default=10, metavar="N", help="how many of the last, default 10"
+    )
     tail.add_argument("--no-follow", action="store_true", help="stop at the end")
     show = arguments.verb(
         group, "show", run_show, help="print entries, or one with all of its fields",
         examples=("wig log show 1200", "wig log show --after 1000 --limit 50"),
     )  # fmt: skip
-    show.add_argument("seq", nargs="?", type=inputs.whole, metavar="SEQ")
-    show.add_argument("--after", type=inputs.whole, default=0, metavar="SEQ")
-    show.add_argument("--limit", type=inputs.whole, metavar="N")
+    show.add_argument(
+        "seq", nargs="?", type=inputs.whole, metavar="SEQ", help="this one only, with everything"
+    )
+    show.add_argument(
+        "--after", type=inputs.whole, default=0, metavar="SEQ", help="those after this one"
+    )
+    show.add_argument("--limit", type=inputs.whole, metavar="N", help="at most N entries")
     arguments.verb(
         group, "verify", run_verify, help="check that every entry follows from the one before",
         text="Reads the whole log from the primary; `wig verify` checks a database's file.",

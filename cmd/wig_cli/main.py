@@ -55,7 +55,8 @@ examples:
   wig peer list --output json               for programs
   wig COMMAND --help                        more about one command
 
-exit codes: 0 done, 1 the operation failed, 2 wrong usage, 3 not reachable or not available now
+exit codes: 0 done, 1 the operation failed, 2 wrong usage, 3 not reachable or not available now,
+78 another instance runs in its place: a restart does not help, 130 interrupted
 """
 
 

@@ -79,23 +79,23 @@ def _add_common(parser: argparse.ArgumentParser, *, name: str | None, store: str
     )  # fmt: skip
     parser.add_argument(
         "--monitor-port", type=inputs.whole, default=8222, metavar="PORT",
-        help="on the loopback, default 8222; 0: none",
+        help="for monitoring by HTTP, on the loopback, default 8222; 0: none",
     )  # fmt: skip
     parser.add_argument("--cert", metavar="FILE", help="certificate of this server, PEM")
     parser.add_argument("--key", metavar="FILE", help="its private key, PEM")
     parser.add_argument("--ca", metavar="FILE", help="authorities of the other side, PEM")
     parser.add_argument(
-        "--store", default=store, metavar="DIR", help=f"of JetStream, default {store}"
+        "--store", default=store, metavar="DIR", help=f"for JetStream's files, default {store}"
     )
     parser.add_argument(
         "--max-store", type=inputs.whole, default=STORE_GIB_DEFAULT, metavar="GIB",
-        help=f"what JetStream may take on the disk, default {STORE_GIB_DEFAULT}",
+        help=f"GiB that JetStream may take there, default {STORE_GIB_DEFAULT}",
     )  # fmt: skip
     parser.add_argument(
         "--check",
         dest="asks_server",
         action="store_true",
-        help="have nats-server read it; needs the program",
+        help="have nats-server read what was written; needs the program",
     )
 
 

@@ -33,7 +33,8 @@ def datastore(parser: argparse.ArgumentParser) -> None:
     arguments.describe(
         parser, run_datastore, loudness=arguments.STORY, common=arguments.COMMON,
         help="run a primary, or a follower of another datastore",
-        text="Without --follow it is the primary: the one writer. wig init makes its database;"
+        text="It needs --db and --name."
+        "\nWithout --follow it is the primary: the one writer. wig init makes its database;"
         "\na follower's is made when it is not there."
         "\npromote makes the database of a stopped follower the primary's, when the old primary is"
         "\ngone for good; that one stops by itself if it ever comes back.",
@@ -59,7 +60,7 @@ def datastore(parser: argparse.ArgumentParser) -> None:
     settings.add(parser, "server_keys", "tls_role", "metrics_addr")
     parser.add_argument(
         "--replicas", type=int, choices=(1, 3, 5), default=1, metavar="N",
-        help="how many servers of a JetStream cluster keep the stream: 1, 3 or 5",
+        help="how many servers of a JetStream cluster keep the stream: 1, 3 or 5; default 1",
     )  # fmt: skip
     parser.add_argument(
         "--replace", action="store_true",
@@ -84,7 +85,8 @@ def gateway(parser: argparse.ArgumentParser) -> None:
     arguments.describe(
         parser, run_gateway, loudness=arguments.STORY, common=arguments.COMMON,
         help="run a gateway: apply a datastore to this host's WireGuard",
-        text="Stopping it leaves the interfaces up: connected clients lose nothing.\n"
+        text="It needs --name and --follow."
+        "\nStopping it leaves the interfaces up: connected clients lose nothing.\n"
         + EGRESS_TEXT,
         examples=(
             "wig gateway --name gw1 --follow primary@hub",
@@ -114,7 +116,7 @@ def _add_draining(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     drain.add_argument(
         "--wait", dest="until_gone", action="store_true",
-        help="until no peer is connected any more; 3 if it is not heard of for --timeout",
+        help="until no peer is connected any more; exit code 3 if it is not heard of for --timeout",
     )  # fmt: skip
     undrain = arguments.verb(
         group, "undrain", "wig_cli.draining:undrain", help="use a drained gateway again",

@@ -25,6 +25,7 @@ What is written is what import reads: the fields that people decide about, not w
 created. Preshared keys are left out unless asked for; an export without them cannot bring back
 peers that have one."""
 FORMATS = ("jsonl", "csv")
+_KEY_HELP = "as in wig peer list"
 
 
 def peer(parser: argparse.ArgumentParser) -> None:
@@ -43,17 +44,21 @@ def peer(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--limit", type=inputs.whole, metavar="N", help="at most N peers")
     listing.add_argument(
         "--unused-for", type=inputs.age, metavar="AGE",
-        help="those without a sign of life for so long, 90d; if there never was one, since created",
+        help="those without a sign of life for so long, as in 90d, or since they were created;"
+        " sessions must be recorded for at least as long",
     )  # fmt: skip
     show = arguments.verb(
         group, "show", "wig_cli.peer_verbs:run_show", help="show one peer",
         examples=("wig peer show xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",),
     )  # fmt: skip
-    show.add_argument("public_key", metavar="PUBLIC_KEY")
+    show.add_argument("public_key", metavar="PUBLIC_KEY", help=_KEY_HELP)
     show.add_argument("--secrets", action="store_true", help="with its preshared key")
     _add_update(group)
-    delete = arguments.verb(group, "delete", "wig_cli.peer_verbs:run_delete", help="delete a peer")
-    delete.add_argument("public_key", metavar="PUBLIC_KEY")
+    delete = arguments.verb(
+        group, "delete", "wig_cli.peer_verbs:run_delete", help="delete a peer",
+        examples=("wig peer delete xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",),
+    )  # fmt: skip
+    delete.add_argument("public_key", metavar="PUBLIC_KEY", help=_KEY_HELP)
     inputs.add_revision(delete)
     _add_import(group)
     _add_export(group)
@@ -70,7 +75,7 @@ def _add_create(group: Any) -> None:
             "wig peer create wg0 --public-key xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",
         ),
     )  # fmt: skip
-    parser.add_argument("interface", metavar="INTERFACE")
+    parser.add_argument("interface", metavar="INTERFACE", help="its VPN, as in wig interface list")
     key = parser.add_mutually_exclusive_group()
     key.add_argument("--public-key", metavar="KEY", help="of a client that made its own keys")
     key.add_argument(
@@ -88,8 +93,9 @@ def _add_create(group: Any) -> None:
         help="make a preshared key, against quantum computers",
     )
     shared.add_argument(
-        "--preshared-key-file", type=inputs.preshared_key_file, dest="preshared", metavar="FILE"
-    )
+        "--preshared-key-file", type=inputs.preshared_key_file, dest="preshared", metavar="FILE",
+        help="one that exists already, as `wg genpsk` prints it; - is standard input",
+    )  # fmt: skip
     parser.add_argument("--config-out", metavar="FILE", help="write the configuration there, 0600")
     _add_connection(parser)
     inputs.add_request(parser)
@@ -104,22 +110,31 @@ def _add_update(group: Any) -> None:
             "wig peer update KEY --rate-limit 10M",
         ),
     )  # fmt: skip
-    parser.add_argument("public_key", metavar="PUBLIC_KEY")
+    parser.add_argument("public_key", metavar="PUBLIC_KEY", help=_KEY_HELP)
     unset = argparse.SUPPRESS
-    parser.add_argument("--ip", default=unset, metavar="ADDRESS", type=inputs.address)
-    parser.add_argument("--ip6", default=unset, metavar="ADDRESS", type=inputs.address)
+    for flag, version in (("--ip", "IPv4"), ("--ip6", "IPv6")):
+        parser.add_argument(
+            flag, default=unset, metavar="ADDRESS", type=inputs.address,
+            help=f"{version} address or range; auto: the first free one; none",
+        )  # fmt: skip
     _add_fields(parser, default=unset)
     enabled = parser.add_mutually_exclusive_group()
-    enabled.add_argument("--enable", dest="enabled", action="store_true", default=unset)
-    enabled.add_argument("--disable", dest="enabled", action="store_false", default=unset)
+    enabled.add_argument(
+        "--enable", dest="enabled", action="store_true", default=unset, help="connect it again"
+    )
+    enabled.add_argument(
+        "--disable", dest="enabled", action="store_false", default=unset,
+        help="keep it with its addresses, and connect it no more",
+    )  # fmt: skip
     shared = parser.add_mutually_exclusive_group()
     shared.add_argument(
         "--preshared-key-file", type=inputs.preshared_key_file, dest="preshared", metavar="FILE",
-        default=unset,
+        default=unset, help="another one, as `wg genpsk` prints it; - is standard input",
     )  # fmt: skip
     shared.add_argument(
-        "--no-preshared-key", action="store_const", const=None, dest="preshared", default=unset
-    )
+        "--no-preshared-key", action="store_const", const=None, dest="preshared", default=unset,
+        help="none any more",
+    )  # fmt: skip
     inputs.add_revision(parser)
 
 
@@ -128,7 +143,7 @@ def _add_fields(parser: argparse.ArgumentParser, default: str | None) -> None:
     parser.add_argument(
         "--name", metavar="TEXT", default=text, help="for people; need not be unique"
     )
-    parser.add_argument("--description", metavar="TEXT", default=text)
+    parser.add_argument("--description", metavar="TEXT", default=text, help="for people")
     parser.add_argument(
         "--expire", type=inputs.moment, metavar="TIME", default=default,
         help="when it is deleted: 2030-01-31T12:00:00Z, 90d, 12h, never",
@@ -176,7 +191,7 @@ def _add_export(group: Any) -> None:
             "wig peer export --secrets --out peers.jsonl",
         ),
     )  # fmt: skip
-    parser.add_argument("--format", choices=FORMATS, default="jsonl")
+    parser.add_argument("--format", choices=FORMATS, default="jsonl", help="default jsonl")
     parser.add_argument("--interface", metavar="NAME", help="of this interface only")
     parser.add_argument("--secrets", action="store_true", help="with preshared keys")
     parser.add_argument("--out", metavar="FILE", help="write there, 0600")
@@ -192,10 +207,11 @@ def _add_config(group: Any) -> None:
             "wig peer config KEY --qr --private-key-file - < alice.key",
         ),
     )  # fmt: skip
-    parser.add_argument("public_key", metavar="PUBLIC_KEY")
+    parser.add_argument("public_key", metavar="PUBLIC_KEY", help=_KEY_HELP)
     parser.add_argument(
-        "--private-key-file", type=inputs.private_key_file, dest="private_key", metavar="FILE"
-    )
+        "--private-key-file", type=inputs.private_key_file, dest="private_key", metavar="FILE",
+        help="the client's; - is standard input",
+    )  # fmt: skip
     parser.add_argument("--config-out", metavar="FILE", help="write it there, 0600")
     _add_connection(parser)
 

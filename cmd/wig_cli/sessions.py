@@ -30,16 +30,18 @@ def sessions(parser: argparse.ArgumentParser) -> None:
         parser, run_sessions, loudness=loudness, common=arguments.COMMON,
         help="find out who is connected, from the reports of all gateways",
         text="There is one for a deployment, beside the primary; wig up starts it. Its database"
-        "\nis its own, and made when it is not there.",
+        "\nis its own, and made when it is not there. It needs --db, and the hub's --server-keys.",
         examples=(
             "wig sessions --db /var/lib/wig/sessions.db --server-keys /etc/wig/nats",
         ),
     )  # fmt: skip
     parser.set_defaults(local_file=None)
-    settings.add(parser, "db", "domain", "server_keys", "metrics_addr", *SETTINGS)
+    settings.add(parser, "db", "domain")
+    settings.add(parser, "server_keys", help="who we are: the directory of `wig nats-config hub`")
+    settings.add(parser, "metrics_addr", *SETTINGS)
     parser.add_argument(
         "--replicas", type=int, choices=(1, 3, 5), default=1, metavar="N",
-        help="how many servers of a JetStream cluster keep the streams: 1, 3 or 5",
+        help="how many servers of a JetStream cluster keep the streams: 1, 3 or 5; default 1",
     )  # fmt: skip
 
 
@@ -126,7 +128,7 @@ def session(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--active", action="store_true", help="those that are not over")
     listing.add_argument(
         "--since", type=inputs.past, metavar="TIME",
-        help="those that were not over then: 2030-01-31T12:00:00Z, or 7d ago",
+        help="those that were not over then: 2030-01-31T12:00:00Z, or 7d for so long ago",
     )  # fmt: skip
     listing.add_argument(
         "--until", type=inputs.past, metavar="TIME", help="those that had begun before"
@@ -140,5 +142,7 @@ def session(parser: argparse.ArgumentParser) -> None:
         text="Programs read the stream itself: see deploy/pipelines.",
         examples=("wig session tail", "wig session tail -n 0 --output json"),
     )  # fmt: skip
-    tail.add_argument("-n", type=inputs.whole, default=10, metavar="N", help="default 10")
+    tail.add_argument(
+        "-n", type=inputs.whole, default=10, metavar="N", help="how many of the last, default 10"
+    )
     tail.add_argument("--no-follow", action="store_true", help="stop at the end")

@@ -12,12 +12,12 @@ there, where it keeps what it was told; `wig datastore` and `wig gateway` are to
 
 import argparse
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from wig_cli import values
 
 STATE_DIR_DEFAULT = "/var/lib/wig"
 CONFIG_DEFAULT = "/etc/wig/wig.toml"
@@ -39,106 +39,6 @@ class Setting(NamedTuple):
     """Between several in the variable; None: spaces."""
 
 
-def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 65535:
-        raise ValueError(text)
-    return number
-
-
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not number > 0:
-        raise ValueError(text)
-    return number
-
-
-_AGE = re.compile(r"([0-9]{1,5})([hdw])")
-_HOURS = {"h": 1, "d": 24, "w": 168}
-
-
-def _age(text: str) -> timedelta:
-    match = _AGE.fullmatch(text)
-    if match is None or not int(match[1]):
-        raise ValueError(text)
-    return timedelta(hours=int(match[1]) * _HOURS[match[2]])
-
-
-_DURATION = re.compile(r"([0-9]{1,6})([smh])")
-_UNIT_S = {"s": 1, "m": 60, "h": 3600}
-
-
-def _interval(text: str) -> float:
-    match = _DURATION.fullmatch(text)
-    if match is None or not int(match[1]):
-        raise ValueError(text)
-    return float(int(match[1]) * _UNIT_S[match[2]])
-
-
-def _interval_or_none(text: str) -> float:
-    return 0.0 if text == "0" else _interval(text)
-
-
-def _report_interval(text: str) -> float:
-    interval_s = _interval_or_none(text)
-    if interval_s > _UNIT_S["h"]:
-        raise ValueError(text)
-    return interval_s
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
-
-
-_ENDPOINT = re.compile(
-    r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:([0-9]{1,5}))?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*"
-)
-
-
-def _endpoint(text: str) -> str:
-    match = _ENDPOINT.fullmatch(text)
-    if not match or (match[3] and not 0 < int(match[3]) <= 65535):
-        raise ValueError(text)
-    return text
-
-
-_LISTEN = re.compile(r"|none|(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]*):([0-9]{1,5})")
-
-
-def _listen(text: str) -> str:
-    match = _LISTEN.fullmatch(text)
-    if not match or (match[2] and int(match[2]) > 65535):
-        raise ValueError(text)
-    return text
-
-
-_SWITCH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-
-
-def _switch(text: str) -> bool:
-    if text not in _SWITCH:
-        raise ValueError(text)
-    return _SWITCH[text]
-
-
-RULES: dict[Callable[[str], Any], str] = {
-    int: "is not a whole number",
-    _port: "is not a port: a port is 0–65535",
-    _seconds: "is not a number of seconds above 0",
-    _age: "is not an age: a number with h, d or w, as in 120d",
-    _interval: "is not a time: a number with s, m or h, as in 30s",
-    _interval_or_none: "is not a time: a number with s, m or h, as in 15m, or 0",
-    _report_interval: "is not a time of at most 1h: a number with s, m or h, as in 30s, or 0",
-    _count: "is not a whole number above 0",
-    _switch: "is neither true nor false",
-    _endpoint: "is not a host name or address, with or without a port",
-    _listen: "is not [ADDRESS]:PORT, or none",
-}
-"""What to say when a value does not parse."""
-
 SETTINGS: dict[str, Setting] = {
     "server": Setting("URL of the NATS server", "nats://127.0.0.1:4222", "URL"),
     "token_file": Setting('file with the token, {"id", "secret"}', None, "FILE"),
@@ -152,32 +52,35 @@ SETTINGS: dict[str, Setting] = {
     "output": Setting("how results are printed", "table", "table|json", choices=("table", "json")),
     "state_dir": Setting("directory of everything that `wig up` keeps", STATE_DIR_DEFAULT, "DIR"),
     "endpoint": Setting(
-        "host name or address that clients connect to", None, "HOST[:PORT]", _endpoint
+        "host name or address that clients connect to", None, "HOST[:PORT]", values.endpoint
     ),
     "db": Setting("the database's file", None, "FILE"),
     "name": Setting("this node's name: letters, digits, _ and -", None, "NAME"),
     "follow": Setting("the node to follow, NODE or NODE@DOMAIN", None, "NODE"),
     "domain": Setting("JetStream domain of the server", None, "DOMAIN"),
-    "log_max_age": Setting("older log entries may go; else 120d", None, "AGE", _age),
-    "log_keep": Setting("so many log entries stay; else 100000", None, "N", _count),
+    "log_max_age": Setting("older log entries may go; else 120d", None, "AGE", values.age),
+    "log_keep": Setting("so many log entries stay; else 100000", None, "N", values.count),
     "run_dir": Setting("directory for what must not survive a reboot", "/run/wig", "DIR"),
     "wireguard": Setting(
         "which WireGuard", "auto", "auto|kernel|userspace", choices=("auto", "kernel", "userspace")
     ),
     "audit_interval": Setting(
-        "how often the host is compared with what it should be; else 30s", None, "TIME", _interval
+        "how often the host is compared with what it should be; else 30s",
+        None,
+        "TIME",
+        values.interval,
     ),
     "endpoint_max_age": Setting(
         "when a client's address is forgotten after its last handshake, 0: never; else 15m",
         None,
         "TIME",
-        _interval_or_none,
+        values.interval_or_none,
     ),
     "metrics_addr": Setting(
-        "where metrics and /readyz are, or none; else :4007 with a gateway",
+        "where metrics and /readyz are, or none; else :4007 of a gateway, and none of others",
         None,
         "[ADDRESS]:PORT",
-        _listen,
+        values.listen,
     ),
     "metrics_per_peer": Setting(
         "which peers have metrics of their own",
@@ -188,9 +91,11 @@ SETTINGS: dict[str, Setting] = {
     "firewall": Setting(
         "touch neither nftables, forwarding nor routing; keep no rate limits",
         default=True,
-        kind=_switch,
+        kind=values.switch,
     ),
-    "isolation": Setting("peers of one interface may reach each other", default=True, kind=_switch),
+    "isolation": Setting(
+        "peers of one interface may reach each other", default=True, kind=values.switch
+    ),
     "egress": Setting(
         "how an interface's clients leave, repeatable; keys are device, via, via6, table, mark, "
         "source, source6, nat, nat6, fwmark",
@@ -203,7 +108,7 @@ SETTINGS: dict[str, Setting] = {
         "how often statistics of peers are reported, 0: never; else 30s",
         None,
         "TIME",
-        _report_interval,
+        values.report_interval,
     ),
     "geoip_country": Setting("countries of clients, a GeoLite2 Country file", None, "FILE"),
     "geoip_asn": Setting("networks of clients, a GeoLite2 ASN file", None, "FILE"),
@@ -217,14 +122,21 @@ SETTINGS: dict[str, Setting] = {
         "role of a certificate by its name, repeatable", None, "CN=ROLE", many=True
     ),
     "session_inactivity": Setting(
-        "a session is over so long after its last sign of life; else 10m", None, "TIME", _interval
+        "a session is over so long after its last sign of life; else 10m",
+        None,
+        "TIME",
+        values.interval,
     ),
-    "session_max_age": Setting("older sessions are forgotten; else 180d", None, "AGE", _age),
-    "session_stream_max_age": Setting("age in WIG_SESSIONS; else 90d", None, "AGE", _age),
+    "session_max_age": Setting(
+        "sessions that ended longer ago are forgotten; else 180d", None, "AGE", values.age
+    ),
+    "session_stream_max_age": Setting(
+        "older begins and ends leave the stream WIG_SESSIONS; else 90d", None, "AGE", values.age
+    ),
     "session_stream_max_bytes": Setting(
-        "size of the stream WIG_SESSIONS; else 536870912", None, "BYTES", _count
+        "the oldest leave it when it is larger; else 536870912", None, "BYTES", values.count
     ),
-    "timeout": Setting("seconds to wait for an answer", 10, "SECONDS", _seconds),
+    "timeout": Setting("seconds to wait for an answer", 10, "SECONDS", values.seconds),
 }
 """Every setting there is; a TOML file may have these keys and no others."""
 
@@ -233,11 +145,15 @@ class SettingError(Exception):
     """A setting has a value that it cannot have: exit code 2."""
 
 
-def add(parser: Any, *names: str, hidden: bool = False) -> None:
-    """Add settings as options without a default: an absent option is looked up elsewhere."""
+def add(parser: Any, *names: str, hidden: bool = False, help: str | None = None) -> None:
+    """Add settings as options without a default: an absent option is looked up elsewhere.
+
+    `help` is what they are for in this command, where that is not what `SETTINGS` says.
+    """
     for name in names:
         setting = SETTINGS[name]
-        if setting.kind is _switch:
+        text = help or setting.help
+        if setting.kind is values.switch:
             _add_switch(parser, name)
             continue
         default = "" if setting.default is None else f", default {setting.default}"
@@ -247,7 +163,7 @@ def add(parser: Any, *names: str, hidden: bool = False) -> None:
             metavar=setting.metavar,
             default=argparse.SUPPRESS,
             action="append" if setting.many else "store",
-            help=argparse.SUPPRESS if hidden else f"{setting.help} ({variable(name)}{default})",
+            help=argparse.SUPPRESS if hidden else f"{text} ({variable(name)}{default})",
         )
         action.setting = name
 
@@ -328,7 +244,7 @@ def _checked(setting: Setting, value: Any, label: str) -> Any:
     try:
         return setting.kind(text)
     except ValueError:
-        raise SettingError(f"{label}: {text!r} {RULES[setting.kind]}") from None
+        raise SettingError(f"{label}: {text!r} {values.RULES[setting.kind]}") from None
 
 
 def _read(path: str) -> Mapping[str, Any]:

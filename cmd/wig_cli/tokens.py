@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge import credentials
-from wig import codec, errors
+from wig import access, codec, errors
 from wig.commands import CreateToken, DeleteToken
 from wig_cli import arguments, inputs, objects, output, private_files
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wig_cli.remote import Session
 
 COLUMNS = ("id", "role", "description", "created")
+_ROLES_TEXT = "\n".join(f"  {name:10}{role.purpose}" for name, role in access.ROLES.items())
 
 
 def token(parser: argparse.ArgumentParser) -> None:
@@ -24,16 +25,20 @@ def token(parser: argparse.ArgumentParser) -> None:
     group = arguments.verbs(parser)
     create = arguments.verb(
         group, "create", run_create, help="create a token; its secret is shown once",
-        text="Roles: admin, follower, gateway, relay, observer.",
+        text="Roles, and what each may do:\n" + _ROLES_TEXT,
         examples=("wig token create gw1 --role gateway --out gw1.json",),
     )  # fmt: skip
     create.add_argument("id", metavar="ID", help="the identity: letters, digits, _ and -")
-    create.add_argument("--role", required=True, metavar="ROLE")
-    create.add_argument("--description", default="", metavar="TEXT")
+    create.add_argument("--role", required=True, metavar="ROLE", help="one of those above")
+    create.add_argument("--description", default="", metavar="TEXT", help="for people")
     create.add_argument("--out", metavar="FILE", help="write id and secret there, 0600")
     arguments.verb(group, "list", run_list, help="list all tokens", examples=("wig token list",))
-    delete = arguments.verb(group, "delete", run_delete, help="delete a token")
-    delete.add_argument("id", metavar="ID")
+    delete = arguments.verb(
+        group, "delete", run_delete, help="delete a token",
+        text="Whoever is connected with it is disconnected at once.",
+        examples=("wig token delete gw1",),
+    )  # fmt: skip
+    delete.add_argument("id", metavar="ID", help="as in wig token list")
     inputs.add_revision(delete)
 
 

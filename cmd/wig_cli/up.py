@@ -28,11 +28,16 @@ def up(parser: argparse.ArgumentParser) -> None:
         ),
     )  # fmt: skip
     parser.set_defaults(local_file=settings.UP_FILE)
-    settings.add(parser, "state_dir", "run_dir", "endpoint", "wireguard", "log_max_age", "log_keep")
+    settings.add(parser, "state_dir", "run_dir")
+    settings.add(
+        parser, "endpoint",
+        help="host name or address that clients connect to, remembered; else a guess",
+    )  # fmt: skip
+    settings.add(parser, "wireguard", "log_max_age", "log_keep")
     settings.add(parser, "metrics_addr", "metrics_per_peer", *sessions.SETTINGS)
     parser.add_argument(
         "--nats-port", type=inputs.whole, default=0, metavar="PORT",
-        help="of the server, for clients; default: any free one, and then the same",
+        help="of the nats-server; default: any free one, and then the same",
     )  # fmt: skip
     parser.add_argument("--no-gateway", action="store_true", help="no VPN on this host")
     nodes.add_gateway(parser)
@@ -49,7 +54,10 @@ def _add_first(group: argparse._ArgumentGroup) -> None:
         "--port", type=inputs.whole, metavar="PORT",
         help=f"UDP, default: the first free one from {PORT_DEFAULT} on",
     )  # fmt: skip
-    group.add_argument("--dns", action="append", default=[], metavar="ADDRESS")
+    group.add_argument(
+        "--dns", action="append", default=[], metavar="ADDRESS",
+        help="resolver for the peers, repeatable",
+    )  # fmt: skip
     group.add_argument("--no-interface", action="store_true", help="create none")
 
 

@@ -15,7 +15,10 @@ PROGRAM_S_MAX = 5
 
 def version(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wig version`."""
-    arguments.describe(parser, run_version, help="print the versions of wig and of what it runs on")
+    arguments.describe(
+        parser, run_version, help="print the versions of wig and of what it runs on",
+        examples=("wig version --output json",),
+    )  # fmt: skip
 
 
 def run_version(options: argparse.Namespace) -> None:
