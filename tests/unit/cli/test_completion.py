@@ -52,17 +52,25 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         ("wig peer cr", "create"),
         ("wig peer create --name", "--name"),
         ("wig --output json peer exp", "export"),
+        ("wig --output ''", "table json"),
+        ("wig completion ''", "bash zsh fish"),
+        ("wig datastore p", "promote"),
+        ("wig datastore promote --fo", "--force --follow"),
+        ("wig peer create wg0 --wait ''", "all"),
+        ("wig gateway drain gw1 --w", "--wait"),
+        ("wig --config scr", "script"),
+        ("wig peer import scr", "script"),
     ],
 )
 def test_bash_completes(capsys, tmp_path, words, expected):
-    """Commands, verbs and options are found wherever they stand."""
+    """Commands, verbs, options and their values are found wherever they stand."""
     main(["completion", "bash"])
-    path = tmp_path / "script"
-    path.write_text(capsys.readouterr().out)
+    (tmp_path / "script").write_text(capsys.readouterr().out)
 
     text = BASH.format(words=words, at=len(words.split()) - 1)
     done = subprocess.run(
-        ["bash", "-c", text, "-", path], capture_output=True, text=True, check=True
-    )
+        ["bash", "-c", text, "-", "./script"], capture_output=True, text=True, check=True,
+        cwd=tmp_path,
+    )  # fmt: skip
 
-    assert done.stdout.split() == [expected]
+    assert done.stdout.split() == expected.split()
