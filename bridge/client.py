@@ -88,7 +88,7 @@ class Client:
             raise NoResponders(
                 f"node: {errors.quoted(node)} does not answer",
                 field="node",
-                hint="`wig status` shows who does",
+                hint="`wig status` shows who is there; gateways have nothing to ask for",
             ) from error
 
     async def _query(

@@ -77,9 +77,7 @@ def parse_public(text: object, field: str = "public_key") -> PublicKey:
 def _problem(text: object) -> str | None:
     """Return the rule that `text` breaks as a key."""
     if not isinstance(text, str) or len(text) != KEY_CHARACTERS:
-        return (
-            f"is not a key: a key is {KEY_CHARACTERS} characters of base64, as `wg genkey` prints"
-        )
+        return f"is not a key: a key is {KEY_CHARACTERS} characters of base64, as `wg` prints it"
     try:
         raw = binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, ValueError):

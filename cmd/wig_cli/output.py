@@ -7,11 +7,14 @@ output"). Tables may change with any version, and have colour on a terminal only
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 GAP = "  "
+_FRACTION = re.compile(r"(?<=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+(?=Z$)")
+"""Of a second: in a time that somebody reads, it only is in the way."""
 
 
 def is_json(options: argparse.Namespace) -> bool:
@@ -103,7 +106,7 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value)) or "-"
-    return printable(str(value))
+    return printable(_FRACTION.sub("", str(value)))
 
 
 def fields(thing: Mapping[str, Any], names: Sequence[str]) -> None:

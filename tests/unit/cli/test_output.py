@@ -35,10 +35,19 @@ def test_a_later_page_repeats_no_header(capsys):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "-"), ("", "-"), (True, "yes"), (False, "no"), ([], "-"), (["a", "b"], "a, b")],
+    [
+        (None, "-"),
+        ("", "-"),
+        (True, "yes"),
+        (False, "no"),
+        ([], "-"),
+        (["a", "b"], "a, b"),
+        ("2026-01-31T12:00:00.123456Z", "2026-01-31T12:00:00Z"),
+        ("1.5", "1.5"),
+    ],
 )
 def test_cells_are_for_people(capsys, value, text):
-    """Nothing, truth and lists have a form that people read."""
+    """Nothing, truth, lists and times have a form that people read."""
     output.Table("x").rows([[value]])
 
     assert capsys.readouterr().out == f"x\n{text}\n"
