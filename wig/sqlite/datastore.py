@@ -18,7 +18,7 @@ from wig.log import Lineage, Position, Record
 from wig.model import Object
 from wig.ops import Op
 from wig.snapshot import Header
-from wig.sqlite import connections, crash, loading, lock, migrations, oplog, rows, sql
+from wig.sqlite import connections, crash, loading, lock, opening, oplog, rows, sql
 from wig.sqlite.group import Group, Outcome, Request, refusal
 from wig.sqlite.reader import Reader
 from wig.sqlite.transaction import Transaction
@@ -43,23 +43,7 @@ class Datastore:
         Raises `Unusable` (missing, not a database, in use, read-only), `Damaged` (truncated) or
         `Unsupported` (from a newer program), each with a hint.
         """
-        path = Path(path)
-        connections.check_header(path)
-        held = lock.Lock(path)
-        try:
-            with connections.translated(path):
-                connection = connections.writer(path)
-                try:
-                    migrations.migrate(path, connection)
-                    return cls(path, held, connection)
-                except BaseException:
-                    connection.close()
-                    raise
-        except BaseException as error:
-            held.release()
-            if isinstance(error, errors.Unavailable):
-                raise errors.Unusable(error.message, field=error.field, hint=error.hint) from error
-            raise
+        return opening.opened(Path(path), cls)
 
     def close(self) -> None:
         """Let the file go; committed work is safe with or without this."""

@@ -19,7 +19,7 @@ from wig import session_changes as rows
 from wig.session_changes import Changes
 from wig.session_table import Table
 from wig.sessions import Edge, Sessions, Settings
-from wig.sqlite import connections, crash, history_reader, lock, migrations
+from wig.sqlite import connections, crash, history_reader, lock, migrations, opening
 from wig.sqlite.checkpoints import Checkpoints
 from wig.sqlite.history_reader import KIND, QUERIES, HistoryReader, Page, Query
 from wig.sqlite.initialise import new_file
@@ -70,20 +70,7 @@ class History:
         path = Path(path)
         if not path.exists():
             _create(path)
-        connections.check_header(path, KIND)
-        held = lock.Lock(path)
-        try:
-            with connections.translated(path):
-                connection = connections.writer(path)
-                try:
-                    migrations.migrate(path, connection, KIND, STEPS)
-                    return cls(path, held, connection)
-                except BaseException:
-                    connection.close()
-                    raise
-        except BaseException:
-            held.release()
-            raise
+        return opening.opened(path, cls, KIND, STEPS)
 
     def close(self) -> None:
         """Let the file go; what was committed is safe with or without this."""
