@@ -5,8 +5,6 @@ import json
 import pytest
 
 from tests.eventually import eventually_sync
-from tests.lab.internet import Internet
-from tests.lab.need import need
 from tests.lab.ping import PingStream
 from tests.lab.web import PAGE, WebServer
 from tests.lab.wg_quick import WgQuick
@@ -16,16 +14,8 @@ GONE_S_MAX = 2.0
 
 
 @pytest.fixture
-def internet():
-    """A gateway's host, a client's, and a web server, in one network."""
-    need()
-    with Internet() as net:
-        yield net
-
-
-@pytest.fixture
-def gateway(internet):
-    return internet.host("gateway", "home", "world")
+def gateway(net):
+    return net.host("gateway", "home", "world")
 
 
 @pytest.fixture
@@ -45,10 +35,10 @@ def configuration(up):
     return done.out, public
 
 
-def test_a_client_reaches_the_internet_until_it_is_deleted(internet, gateway, up):
+def test_a_client_reaches_the_internet_until_it_is_deleted(net, gateway, up):
     """The configuration as it is printed works for wg-quick, over IPv4 and IPv6."""
-    client, text = internet.host("client", "home"), configuration(up)
-    with WebServer(internet.host("server", "world")) as web, WgQuick(client, text[0]) as tunnel:
+    client, text = net.host("client", "home"), configuration(up)
+    with WebServer(net.host("server", "world")) as web, WgQuick(client, text[0]) as tunnel:
         for version, address in zip((4, 6), gateway.addresses["world"], strict=True):
             assert tunnel.fetch(web.urls[version]) == PAGE.decode()
             assert web.visitors() == [address]
@@ -62,12 +52,12 @@ def test_a_client_reaches_the_internet_until_it_is_deleted(internet, gateway, up
         assert tunnel.fetch(web.urls[6], timeout_s=0.5) is None
 
 
-def test_a_restart_is_the_same_vpn_and_loses_nothing(internet, gateway, tmp_path):
+def test_a_restart_is_the_same_vpn_and_loses_nothing(net, gateway, tmp_path):
     """Database, keys, ports and the tunnel of a connected client stay what they were."""
     words = ("--endpoint", gateway.ip)
     first = Up(tmp_path / "state", *words, host=gateway)
     text, _ = configuration(first)
-    client = internet.host("client", "home")
+    client = net.host("client", "home")
     with WgQuick(client, text):
         inside = first.ready["interfaces"][0]["addresses"][0].partition("/")[0]
         with PingStream(client, inside) as ping:
@@ -99,9 +89,9 @@ def test_the_greeting_names_what_runs(up, gateway):
     assert interface["addresses"][1].startswith("fd")
 
 
-def test_nothing_that_is_there_already_is_taken(internet, tmp_path):
+def test_nothing_that_is_there_already_is_taken(net, tmp_path):
     """An interface, a port and a network that others use are left alone."""
-    gateway = internet.host("gateway")
+    gateway = net.host("gateway")
     gateway.run("wireguard-go", "wg0")
     gateway.run("wg", "set", "wg0", "listen-port", "51820")
     gateway.run("ip", "link", "set", "wg0", "up")

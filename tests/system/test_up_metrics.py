@@ -6,8 +6,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.eventually import eventually_sync
-from tests.lab.internet import Internet
-from tests.lab.need import need
 from tests.lab.ping import PingStream
 from tests.lab.web import WebServer
 from tests.lab.wg_quick import WgQuick
@@ -17,15 +15,8 @@ PORT = 4007  # the default: on a host of its own nobody else has it
 
 
 @pytest.fixture
-def internet():
-    need()
-    with Internet() as net:
-        yield net
-
-
-@pytest.fixture
-def gateway(internet):
-    return internet.host("gateway", "home", "world")
+def gateway(net):
+    return net.host("gateway", "home", "world")
 
 
 @pytest.fixture
@@ -52,14 +43,14 @@ def values(host) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_a_client_is_seen_and_its_address_is_not(internet, gateway, up):
+def test_a_client_is_seen_and_its_address_is_not(net, gateway, up):
     """Bytes, handshake, name; drained, it goes on; deleted, nothing of it is left."""
     made = up.wig("peer", "create", "wg0", "--name", "alice", "--wait", "all")
     key = made.err.split()[-1]
-    client = internet.host("client", "home")
+    client = net.host("client", "home")
     inside = up.ready["interfaces"][0]["addresses"][0].partition("/")[0]
     with (
-        WebServer(internet.host("server", "world")) as web,
+        WebServer(net.host("server", "world")) as web,
         WgQuick(client, made.out) as tunnel,
         PingStream(client, inside) as ping,
     ):
