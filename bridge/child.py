@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 STOP_S_MAX = 8.0  # then it is killed; less than what the supervisor gives us
 LOOK_S = 1.0
-SILENT_LOOKS_MAX = 10
+SILENT_LOOKS_MAX = 20
 """In which it must give a sign of life, as it does every second. Looks, and not seconds: when all
 of the machine was frozen, this is one."""
 START_LOOKS_MAX = 300  # for its first one: a database of a million peers is read before

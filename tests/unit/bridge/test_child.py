@@ -67,7 +67,7 @@ async def test_a_child_that_hangs_is_killed(started, impatient):
         await task
 
     assert it.pid is None
-    assert it.problems() == ("wig sessions: it hung: no sign of life for 0 s",)
+    assert it.problems() == ("wig sessions: it hung: no sign of life for 1 s",)
 
 
 async def test_a_problem_is_over_when_it_is_ready_again(started, tmp_path):
