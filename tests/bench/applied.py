@@ -1,7 +1,7 @@
 """From request to device, on the gateway's host: `python -m tests.bench.applied OPTIONS`.
 
 Sends one command at a time; a second process reads the device over its UAPI socket until the peer
-is there. Prints the times in seconds as one JSON list, of the answer and of the device.
+is there. The peer is deleted before the next one, so that a look costs little. Prints the times in seconds as one JSON list, of the answer and of the device.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from bridge import connection, credentials, subjects
 from bridge.client import request_id
 from bridge.options import Options
 from wig import codec
-from wig.commands import CreatePeer
+from wig.commands import CreatePeer, DeletePeer
 from wig.linux import uapi
 
 PAUSE_S = 0.02  # idle in between
@@ -54,6 +54,8 @@ async def run(arguments: argparse.Namespace) -> list[tuple[float, float]]:
             await bus.request(subjects.api("bench", "peer.create"), payload, timeout_s=10)
             answered = time.perf_counter()
             found.append((answered - begin, float(looker.stdout.readline()) - begin))
+            gone = codec.encode(DeletePeer(request=request_id(), public_key=key))
+            await bus.request(subjects.api("bench", "peer.delete"), gone, timeout_s=10)
     looker.stdin.close()
     looker.wait()
     return found
