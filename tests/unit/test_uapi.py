@@ -26,7 +26,7 @@ def device(tmp_path):
             with listener.accept()[0] as connection:
                 asked.append(connection.recv(1 << 16))
                 for piece in pieces:
-                    connection.sendall(piece)
+                    connection.sendall(piece() if callable(piece) else piece)
 
         threading.Thread(target=serve).start()
         return path
@@ -50,6 +50,23 @@ def test_a_refusal_says_why(device):
         uapi.request(device(b"errno=-98\n\n"), b"set=1\nlisten_port=1\n\n")
 
     assert caught.value.number == errno.EADDRINUSE
+
+
+def test_the_next_request_is_made_while_the_device_works(device):
+    """And a refusal is of one request, not of the one after it."""
+    made = threading.Event()
+    path = device(lambda: made.wait(5) and b"errno=-22\n\n")
+
+    def texts():
+        yield b"set=1\nfwmark=1\n\n"
+        device(b"errno=0\n\n")
+        made.set()
+        yield b"set=1\nfwmark=2\n\n"
+
+    first, second = uapi.in_turn(path, texts())
+
+    assert (first.number, second) == (errno.EINVAL, None)
+    assert device.asked == [b"set=1\nfwmark=1\n\n", b"set=1\nfwmark=2\n\n"]
 
 
 def test_an_answer_that_breaks_off_is_an_error(device):

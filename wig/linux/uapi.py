@@ -36,11 +36,35 @@ def request(path: Path, text: bytes) -> bytes:
     refuses. Raises `Refused`, or OSError when nobody answers.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(TIMEOUT_S)
-        connection.connect(str(path))
-        with contextlib.suppress(BrokenPipeError):  # refused half-way: the answer says why
-            connection.sendall(text)
+        _send(connection, path, text)
         return _answer(connection)
+
+
+def in_turn(path: Path, texts: Iterable[bytes]) -> Iterator[Refused | None]:
+    """Send requests one after the other; yield why the device refused each, None: it did not.
+
+    The next text is made while the device works on the one before. Raises OSError when nobody
+    answers.
+    """
+    later = iter(texts)
+    text = next(later, None)
+    while text is not None:
+        refused = None
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            _send(connection, path, text)
+            text = next(later, None)
+            try:
+                _answer(connection)
+            except Refused as error:
+                refused = error
+        yield refused
+
+
+def _send(connection: socket.socket, path: Path, text: bytes) -> None:
+    connection.settimeout(TIMEOUT_S)
+    connection.connect(str(path))
+    with contextlib.suppress(BrokenPipeError):  # refused half-way: the answer says why
+        connection.sendall(text)
 
 
 def _answer(connection: socket.socket) -> bytes:

@@ -201,10 +201,13 @@ class Userspace:
         def send(some: Sequence[PeerChange]) -> None:
             uapi.request(path, uapi.encode_peers(some))
 
+        pieces = list(uapi.chunks(changes))
+        answers = uapi.in_turn(path, map(uapi.encode_peers, pieces))
         try:
             return tuple(
                 problem
-                for piece in uapi.chunks(changes)
+                for piece, refused in zip(pieces, answers, strict=True)
+                if refused is not None
                 for problem in set_or_blame(name, piece, send)
             )
         except OSError as error:
