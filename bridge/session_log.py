@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 1.0
 RETRY_S = 2.0  # while the primary does not answer
-PAGE_ENTRIES = 5_000  # looked at by the primary's reader in 10 ms; deletions are short
+PAGE_ENTRIES = 1_000  # looked at in 1 ms, for which other queries wait
 DELETIONS = ("peer.delete", "interface.delete")
 PAGE_PEERS = 400  # the same; a few milliseconds of the primary's reader
 ASK_S = 10.0
