@@ -9,7 +9,7 @@ import pytest
 
 from bridge import sessions
 from bridge.session_book import Book
-from bridge.sessions import SessionsOptions, run_sessions
+from bridge.sessions import Keeper, SessionsOptions, run_sessions
 from tests import buses, keepers
 from tests.builders import key
 from tests.eventually import eventually
@@ -118,7 +118,8 @@ async def test_the_database_is_an_older_copy(site, tmp_path):
         await site.edges(1)
     with closing(sqlite3.connect(site.db)) as file, closing(sqlite3.connect(copy)) as other:
         file.backup(other)
-        other.execute("UPDATE meta SET published = 0")  # as before it heard
+        # As before it heard; recorded for long, so that it can be seen when that begins anew.
+        other.execute("UPDATE meta SET published = 0, recorded_since = 1")
         other.commit()
     async with site.keeper():
         await teller.tell(BOB)
@@ -130,8 +131,10 @@ async def test_the_database_is_an_older_copy(site, tmp_path):
     async with site.keeper():
         await teller.tell(CAROL)
         edges = await site.edges(3)
+        since = (await site.ask("seen", peers=[]))["recorded_since"]
 
     assert [(one["number"], one["peer"]) for one in edges] == [(1, ALICE), (2, BOB), (2, CAROL)]
+    assert not since.startswith("1970")
 
 
 async def test_the_stream_of_edges_is_lost(site):
@@ -169,8 +172,15 @@ async def test_a_second_keeper_ends(site, tmp_path):
                 pass
 
 
-async def test_of_two_that_start_at_once_one_goes_on(site, tmp_path):
-    """Neither is there when the other one asks first."""
+async def test_of_two_that_start_at_once_one_goes_on(site, tmp_path, monkeypatch):
+    """Neither is there when the other one asks first; none begins before they are parted."""
+    both, check_alone = asyncio.Barrier(2), Keeper._check_alone
+
+    async def check_and_wait(keeper):
+        await check_alone(keeper)
+        await both.wait()
+
+    monkeypatch.setattr(Keeper, "_check_alone", check_and_wait)
     bus = buses.bus_options(site.server, "sessions")
     stop, serving = asyncio.Event(), []
     tasks = [

@@ -57,14 +57,15 @@ def impatient(monkeypatch):
     monkeypatch.setattr(child, "READY_S_MAX", 0.0)
 
 
-async def test_a_child_that_hangs_is_killed(started, impatient):
-    """It is stopped, as a process can be, and gives no sign of life."""
+async def test_a_child_that_hangs_is_killed(started, impatient, monkeypatch):
+    """At once: it is stopped, as a process can be, and hears nothing."""
+    monkeypatch.setattr(child, "STOP_S_MAX", 1000.0)
     it, task = started(SAYS, "ready")
     await eventually(lambda: it.pid and not it.problems(), "it is ready")
     os.kill(it.pid, signal.SIGSTOP)
 
     with pytest.raises(errors.Unavailable, match="wig sessions: it hung: no sign of life for"):
-        await task
+        await asyncio.wait_for(task, 30)
 
     assert it.pid is None
     assert it.problems() == ("wig sessions: it hung: no sign of life for 1 s",)
