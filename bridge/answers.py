@@ -7,6 +7,7 @@ Acknowledged means committed *and* accepted by the stream. An answer that waits 
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple, Never
 
 from bridge import frames, wire
@@ -46,10 +47,10 @@ class Answers:
         """How many answers wait."""
         return len(self._waiting)
 
-    def add(self, head: int, reply: str, body: bytes) -> None:
-        """Send `body` to `reply` when the stream has entry `head`, and after those added before."""
+    def add(self, answers: Iterable[tuple[int, str, bytes]]) -> None:
+        """Send each (head, reply, body) when the stream has entry `head`, in this order."""
         until_s = asyncio.get_running_loop().time() + WAIT_S_MAX
-        self._waiting.append(_Answer(head, until_s, reply, body))
+        self._waiting.extend(_Answer(head, until_s, reply, body) for head, reply, body in answers)
 
     def release(self, accepted: int) -> None:
         """Send what rests on entries up to `accepted`."""

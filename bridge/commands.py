@@ -182,8 +182,10 @@ class Commands:
         counts.results["failed"] += failed
         counts.results["done"] += len(outcomes) - failed
         self._publisher.committed(head, records)
-        for waiting, outcome in zip(group, outcomes, strict=True):
-            self.answers.add(outcome.head, waiting.reply, outcome.reply)
+        self.answers.add(
+            (outcome.head, waiting.reply, outcome.reply)
+            for waiting, outcome in zip(group, outcomes, strict=True)
+        )
         self.answers.release(self._publisher.accepted)
 
     async def _committed(self, requests: list[Request]) -> tuple[list[Outcome], list[Record], Head]:

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import msgspec
@@ -81,8 +82,8 @@ class Outbox:
         last, parts = records[-1], []
         try:
             inbox, answer = self._bus.expect_answer()
-            for record in records:
-                epoch, reply = self._epoch_at(record.seq), inbox if record is last else ""
+            for record, epoch in zip(records, self._epochs(records), strict=True):
+                reply = inbox if record is last else ""
                 parts.append(frames.entry(self._subject, record, epoch, self._before, reply))
                 self._before = record.digest.hex()
             self._bus.send(b"".join(parts))
@@ -92,6 +93,16 @@ class Outbox:
         self.sent = last.seq
         self._under_way.append(_UnderWay(last.seq, self._now()))
         answer.add_done_callback(partial(self._answered, last.seq))
+
+    def _epochs(self, records: Sequence[Record]) -> Iterable[str]:
+        """Return the epoch of each; if those of the first and the last are the same, it is all's.
+
+        Asking for each would take a fifth of the time.
+        """
+        first, last = self._epoch_at(records[0].seq), self._epoch_at(records[-1].seq)
+        if first == last:
+            return repeat(first, len(records))
+        return [self._epoch_at(record.seq) for record in records]
 
     def close(self) -> None:
         """Hear nothing any more."""
