@@ -61,7 +61,7 @@ class Lags:
 def device(quarantined: Sequence[str]) -> Iterator[str]:
     """Yield why a host is not as its state wants it; `quarantined` are subjects."""
     for subject in quarantined:
-        if not subject.startswith(("peer ", "capacity ")):
+        if not subject.startswith(("peer ", "capacity ", "rates ")):
             yield f"{subject} is not as it should be"
 
 

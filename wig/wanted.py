@@ -145,6 +145,10 @@ class Wanted:
         """Return what a peer may send and receive; None: as much as it likes, or no table."""
         return self._limits.get(public_key) if self._firewall else None
 
+    def unlimited(self) -> int:
+        """Return how many peers have a rate limit that nothing enforces: there is no table."""
+        return 0 if self._firewall else len(self._limits)
+
     def routes(self, name: str) -> frozenset[str]:
         """Return the destinations that must be routed into an interface."""
         outside = self._outside.get(name)

@@ -1,5 +1,7 @@
 """What a host refuses, and what a gateway makes of it."""
 
+from msgspec.structs import replace
+
 from tests import builders
 from tests.gateways import Follower
 from tests.hosts import FakeHost
@@ -121,6 +123,22 @@ def test_a_device_that_is_nearly_full_is_told_in_time(tmp_path, caplog):
     assert follower.sink.quarantine()[0].since == since
     assert caplog.text.count("nearly full") == 1
     follower.apply(*(ops.PeerDelete(public_key=each.public_key) for each in (A, B)))
+    assert quarantine(follower) == {}
+
+
+def test_rate_limits_that_nothing_enforces_are_told(tmp_path, caplog):
+    """As long as somebody has one, and in the log once."""
+    follower = Follower(tmp_path, firewall=False)
+    follower.load(WG0, A)
+    assert quarantine(follower) == {}
+
+    for rate in (64_000, 128_000):
+        follower.apply(update(replace(A, rate_limit=rate)))
+
+    (reason,) = quarantine(follower).values()
+    assert reason.startswith("1 have a rate limit and get as much")
+    assert caplog.text.count("rate limits of peers are not enforced") == 1
+    follower.apply(update(A))
     assert quarantine(follower) == {}
 
 

@@ -109,6 +109,14 @@ def test_a_firewall_is_optional_and_isolation_too():
     assert not of(builders.interface(), isolated=False).host().firewall.interfaces[0].isolated
 
 
+def test_limits_that_nothing_enforces_are_counted():
+    """Without the table they are kept in mind, and that is all."""
+    limited = builders.peer(1, ip="10.0.0.2", rate_limit=64_000)
+
+    assert of(builders.interface(), limited).unlimited() == 0
+    assert of(builders.interface(), limited, firewall=False).unlimited() == 1
+
+
 def test_limits_are_of_peers_that_are_there():
     """With all of their addresses; one without any needs none."""
     host = of(

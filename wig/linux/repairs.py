@@ -21,6 +21,8 @@ from wig.wanted import Wanted
 logger = logging.getLogger(__name__)
 
 CROWDED_SHARE = 0.95  # of what a device can have: time to think of a second one
+_UNLIMITED = "have a rate limit and get as much as they like, because of --no-firewall"
+_UNLIMITED_HINT = "start the gateway with its firewall, or take the limits off"
 
 
 class Repairs:
@@ -32,14 +34,17 @@ class Repairs:
         self._wanted = wants
         self.quarantine = Quarantine()
         self.drift = Drift()
-        self._crowded = Quarantine()
+        self._warnings = Quarantine()
 
     def report(self) -> tuple[Quarantined, ...]:
         """Return what an operator should know of this host. Never waits."""
-        return (*self.quarantine.report(), *self.drift.report(), *self._crowded.report())
+        return (*self.quarantine.report(), *self.drift.report(), *self._warnings.report())
 
     def note_peers(self, counts: Mapping[str, int]) -> None:
-        """Warn of interfaces that have nearly as many peers as their device can have."""
+        """Warn of interfaces that have nearly as many peers as their device can have.
+
+        And of rate limits that nothing enforces.
+        """
         limit = self._host.peers_max
         found = [
             Problem(
@@ -51,10 +56,15 @@ class Repairs:
             for name, count in counts.items()
             if limit is not None and count >= limit * CROWDED_SHARE
         ]
-        gone = self._crowded.subjects().difference(each.subject for each in found)
-        self._crowded.clear(gone)
-        for each in self._crowded.add(found):
-            logger.warning("nearly full", extra={"interface": each.interface})
+        if count := self._wanted.unlimited():
+            found.append(Problem("rates of peers", "", f"{count} {_UNLIMITED}", _UNLIMITED_HINT))
+        gone = self._warnings.subjects().difference(each.subject for each in found)
+        self._warnings.clear(gone)
+        for each in self._warnings.add(found):
+            if each.interface:
+                logger.warning("nearly full", extra={"interface": each.interface})
+            else:
+                logger.warning("rate limits of peers are not enforced")
 
     def carry_out(self, changes: batch.Changes) -> None:
         """Do what a batch of ops changes, in few writes."""

@@ -71,5 +71,5 @@ async def test_a_lag_counts_when_it_lasts(monkeypatch):
 
 def test_a_host_is_ready_when_it_is_as_it_should_be():
     """Single peers do not count: every other gateway would refuse them, too."""
-    assert [*health.device(["peer abc", "peer def", "capacity of wg0"])] == []
+    assert [*health.device(["peer abc", "peer def", "capacity of wg0", "rates of peers"])] == []
     assert [*health.device(["peer abc", "port of wg0"])] == ["port of wg0 is not as it should be"]
