@@ -1,7 +1,8 @@
 """From request to device, on the gateway's host: `python -m tests.bench.applied OPTIONS`.
 
 Sends one command at a time; a second process reads the device over its UAPI socket until the peer
-is there. The peer is deleted before the next one, so that a look costs little. Prints the times in seconds as one JSON list, of the answer and of the device.
+is there. The peer is deleted before the next one, so that a look costs little. Prints the times
+in seconds as one JSON list, of the answer and of the device.
 """
 
 import argparse
