@@ -43,12 +43,19 @@ class DrivenGateway:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        assert self._reply() == {"ready": True}
+        self.version = str(self._reply()["version"])
+        """Of the program that runs now."""
 
     def start_again(self, **options: Any) -> None:
         """End the process, and start another with other options, which stay."""
         self.stop()
         self._options |= options
+        self.start()
+
+    def upgrade(self, prefix: Sequence[str]) -> None:
+        """End the process, and start another program, by another prefix, which stays."""
+        self.stop()
+        self._prefix = prefix
         self.start()
 
     @property

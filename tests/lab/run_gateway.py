@@ -9,6 +9,7 @@ import sys
 import time
 from typing import Any
 
+import wig
 from wig import codec, egress, errors, snapshot
 from wig.linux.gateway import Gateway, Options
 from wig.log import Record
@@ -66,7 +67,7 @@ def main() -> None:
     except errors.WigError as error:
         print(json.dumps({"error": json.loads(codec.encode(error.body()))}), flush=True)
         return
-    print(json.dumps({"ready": True}), flush=True)
+    print(json.dumps({"version": wig.__version__}), flush=True)
     for line in sys.stdin:
         try:
             reply = answer(gateway, json.loads(line))

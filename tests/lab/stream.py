@@ -1,17 +1,18 @@
 """A stream of packets between two hosts, both ways, and exactly which of them were lost."""
 
 import json
+import select
 import subprocess
 import sys
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from tests.eventually import eventually_sync
+from tests.eventually import PATIENCE
 from tests.lab import send_packets
-from tests.lab.host import Host
+from tests.lab.host import Host, Spawned
 
 PORT = 4999
-SETTLE_S_MAX = 30.0
+REPLY_S_MAX = 30.0 * PATIENCE
 
 
 class Lost(NamedTuple):
@@ -28,41 +29,51 @@ NOTHING = Lost([], [])
 class PacketStream:
     """Numbered packets from its beginning to `stop`."""
 
-    def __init__(self, client: Host, server: Host, rate: int = 1000) -> None:
+    def __init__(self, client: Host, server: Host, rate: int = 1050) -> None:
         """Begin, with packets a second each way; the server is told no address of the client."""
+        self.rate = rate
         words = (sys.executable, send_packets.__file__, str(rate), str(PORT))
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self._server = server.spawn(*words, **pipes)
-        self._ask(self._server, "status")  # it listens
+        self._ask(self._server, "begin")  # it listens
         self._client = client.spawn(*words, server.ip, **pipes)
         self._ends = (self._client, self._server)
         self.sent = (0, 0)
         """How many packets there and back; known when it has ended."""
+        self.rates = (0.0, 0.0)
+        """How many a second that were, from the beginning to the end."""
         self._ended = False
         self.settle()
 
-    def _ask(self, end: Any, do: str, **fields: Any) -> dict[str, Any]:
+    def _ask(self, end: Spawned, do: str, **fields: Any) -> dict[str, Any]:
+        self._request(end, do, **fields)
+        return self._reply(end)
+
+    def _request(self, end: Spawned, do: str, **fields: Any) -> None:
+        assert end.popen.stdin is not None
         end.popen.stdin.write(json.dumps({"do": do, **fields}).encode() + b"\n")
         end.popen.stdin.flush()
+
+    def _reply(self, end: Spawned) -> dict[str, Any]:
+        assert end.popen.stdout is not None
+        ready, _, _ = select.select([end.popen.stdout], [], [], REPLY_S_MAX)
+        assert ready, "packets do not come, or cannot be sent in time"
         reply: dict[str, Any] = json.loads(end.popen.stdout.readline())
         return reply
 
-    def received(self) -> int:
-        """Return how many arrived so far where fewer did."""
-        return min(int(self._ask(end, "status")["received"]) for end in self._ends)
-
     def settle(self, count: int = 200) -> None:
-        """Wait for so many more packets, both ways."""
-        goal = self.received() + count
-        eventually_sync(
-            lambda: self.received() >= goal, f"{count} more packets both ways", SETTLE_S_MAX
-        )
+        """Wait for so many more packets, both ways, and for those that were delayed."""
+        for end in self._ends:
+            self._request(end, "settle", count=count)
+        for end in self._ends:
+            self._reply(end)
 
     def stop(self) -> Lost:
         """End; return what was lost on the way. What a receiver itself lost fails the test."""
         self._ended = True
-        there, back = (self._ask(end, "stop")["sent"] for end in self._ends)
-        self.sent = (there, back)
+        ended = [self._ask(end, "stop") for end in self._ends]
+        there, back = self.sent = (ended[0]["sent"], ended[1]["sent"])
+        self.rates = (there / ended[0]["took_s"], back / ended[1]["took_s"])
         at_server = self._ask(self._server, "finish", sent=there)
         at_client = self._ask(self._client, "finish", sent=back)
         for end in self._ends:
