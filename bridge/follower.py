@@ -232,6 +232,8 @@ class Follower:
             answer = self._understand(wire.decode_attach_answer(message.data))
         except errors.Temporary as error:
             logger.debug("attach failed", extra={"error": error.message})
+            if isinstance(error, connection.NoResponders):
+                self._tell_once("no node of this name answers")
         except errors.Permanent as error:
             answer = replication.Refused(error)
         self._feed(on.Answered(action.attempt, answer))

@@ -236,7 +236,10 @@ async def _connect(
 def _check(client: Client, options: Options) -> None:
     if not client.is_connected:
         # nats-py returns like that when the server hangs up instead of answering the login.
-        raise LoginUnanswered(f"server: {options.server} hung up during the login")
+        raise LoginUnanswered(
+            f"server: {options.server} hung up during the login",
+            hint="a datastore answers logins: does one run there, with the server's --server-keys?",
+        )
     version = client.connected_server_version
     found = (version.major, version.minor, version.patch)
     if found < VERSION_MIN:

@@ -206,3 +206,16 @@ async def test_reports_tell_the_node_what_its_downstreams_have(server, hub):
     assert known.report.upstream == "hub"
     assert known.report.phase == "following"
     assert known.report.problems == ()
+
+
+async def test_an_upstream_that_nobody_has_heard_of_is_in_the_log(server, caplog):
+    """Once: a name with a mistake in it would else be a silence."""
+    caplog.set_level("INFO", logger="bridge.follower")
+
+    def waits():
+        return [(one.upstream, one.reason) for one in caplog.records if one.msg == "waiting"]
+
+    async with downstream(server, StateSink(), "gw1"):
+        await eventually(waits, "a word about it")
+
+    assert waits() == [("hub", "no node of this name answers")]
