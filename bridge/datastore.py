@@ -48,7 +48,7 @@ class Standing(Protocol):
         """Say whether everything is being replaced, so that nobody may follow now."""
 
     def confirmed(self) -> bool:
-        """Say whether the node is the primary, or at the head of one that it still hears."""
+        """Say whether the node is the primary, or is let follow by its upstream."""
 
     def status(self) -> NodeStatus:
         """Return this node's own line."""

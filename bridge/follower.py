@@ -88,8 +88,8 @@ class Follower:
         return self.replica.upstream.root(self._now())
 
     def confirmed(self) -> bool:
-        """Say whether it has reached the head of a root that is still heard."""
-        return self.replica.confirmed(self._now())
+        """Say whether its upstream lets it follow."""
+        return self.replica.confirmed
 
     @property
     def work(self) -> Work:

@@ -208,7 +208,7 @@ class FollowerDatastore:
         return self._store.loading
 
     def confirmed(self) -> bool:
-        """Say whether it has reached the head of a root that is still heard."""
+        """Say whether its upstream lets it follow."""
         return self.follower.confirmed()
 
     def status(self) -> NodeStatus:

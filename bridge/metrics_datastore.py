@@ -31,7 +31,9 @@ STUCK = Family("wig_outbox_stuck", GAUGE, "Whether the stream takes no entries: 
 STREAM_FIRST = Family("wig_stream_first_seq", GAUGE, "The first entry that the stream still has.")
 STREAM_LAST = Family("wig_stream_last_seq", GAUGE, "The last entry that the stream has.")
 EPOCHS = Family(
-    "wig_epochs", GAUGE, "Timelines of the log up to now; one more with each restore or promotion."
+    "wig_epochs",
+    GAUGE,
+    "Epochs that the log remembers: one for each start of the primary, at most 100.",
 )
 LOSSES = Family(
     "wig_losses_total", COUNTER,

@@ -41,7 +41,7 @@ class Store(Protocol):
 
     @property
     def lineage(self) -> Lineage:
-        """Every epoch from the first."""
+        """The epochs up to the current one."""
 
     def set_generation(self, generation: str) -> None:
         """Store it, durably."""
@@ -202,9 +202,18 @@ class Ownership:
 
     async def _perform(
         self,
-        action: owner.Claim | owner.Look | owner.Compare | owner.Begin | owner.Retire | owner.Stop,
+        action: owner.Mint
+        | owner.Claim
+        | owner.Look
+        | owner.Compare
+        | owner.Begin
+        | owner.Retire
+        | owner.Stop,
     ) -> owner.Event | None:
         match action:
+            case owner.Mint():
+                await self._writer.call(_mint, self._store)
+                return None
             case owner.Claim():
                 claimed = await self._surely(lambda: self._streams.claim(self.generation))
                 return await self._seen(*(claimed or (None, "")))
@@ -240,11 +249,9 @@ class Ownership:
         return owner.Found(stream.owner, displaced, stream.first, stream.last, await self._log())
 
     async def _begin(self, action: owner.Begin) -> owner.Event:
-        if action.mint:
-            term = log.term(self._store.lineage[-1].epoch)
-            await self._writer.call(self._store.mint, _fresh_id(term))
+        if not self._follows:
             self._tell(action.cause, action.loss)
-        self.generation = _fresh_id()
+        self.generation = _fresh_generation()
         await self._writer.call(self._store.set_generation, self.generation)
         await self._surely(partial(self._create, action.first))
         self._first = action.first
@@ -263,7 +270,7 @@ class Ownership:
         if cause is owner.Cause.FIRST:
             return  # nothing was lost
         if loss is None:
-            logger.warning("a new epoch begins", extra={"reason": cause.value})
+            logger.warning("a new stream begins", extra={"reason": cause.value})
             return
         self.loss = loss
         self.losses += 1
@@ -305,12 +312,16 @@ class Ownership:
 
 
 def _log_of(store: Store) -> owner.Log:
-    return owner.Log(base=store.base()[0], head=head_of(store).position.seq)
+    return owner.Log.of(store.base()[0], head_of(store).position.seq, store.lineage)
 
 
-def _fresh_id(term: int = 0) -> str:
-    """Return a new epoch or generation: sorts by time, and nobody else has it."""
-    return log.epoch_id(datetime.now(UTC), secrets.token_bytes(4), term)
+def _mint(store: Store) -> None:
+    store.mint(log.next_epoch(store.lineage, datetime.now(UTC), secrets.token_bytes(4)))
+
+
+def _fresh_generation() -> str:
+    """Return one that sorts by time, and that nobody else has."""
+    return log.epoch_id(datetime.now(UTC), secrets.token_bytes(4))
 
 
 def _instance(raw: bytes) -> str:

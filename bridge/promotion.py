@@ -30,8 +30,8 @@ async def promote(db: Path, bus: Options, *, force: bool = False) -> Fork:
         lineage, position = datastore.lineage, datastore.position()
         if error := primacy.refusal(position, lineage, places, force=force):
             raise error
-        term = max(log.term(fork.epoch) for fork in lineage) + 1
-        datastore.promote(log.epoch_id(datetime.now(UTC), secrets.token_bytes(4), term))
+        now, entropy = datetime.now(UTC), secrets.token_bytes(4)
+        datastore.promote(log.next_epoch(lineage, now, entropy, promoted=True))
         return datastore.lineage[-1]
 
 

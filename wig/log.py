@@ -67,7 +67,11 @@ class Fork(Value, frozen=True, kw_only=True):
 
 
 Lineage = tuple[Fork, ...]
-"""Every epoch from the first to the current one, in order."""
+"""The epochs up to the current one, in order; the oldest are forgotten."""
+
+EPOCHS_MAX = 100
+"""How many a lineage keeps. Each start of a primary begins one; who has been away for more of them
+gets a snapshot. A primary tells its lineage every second: 20 kB."""
 
 
 class Loss(Value, frozen=True, kw_only=True):
@@ -116,12 +120,15 @@ def extended(lineage: Lineage, epoch: str, position: Position) -> Lineage:
     if any(fork.epoch == epoch for fork in lineage):
         return lineage
     fork = Fork(epoch=epoch, parent=position.epoch, seq=position.seq, digest=position.digest)
-    return (*lineage, fork)
+    return (*lineage, fork)[-EPOCHS_MAX:]
 
 
 def epoch_at(lineage: Lineage, seq: int) -> str:
-    """Return the epoch of entry `seq` in the timeline that `lineage` describes."""
-    return next(fork.epoch for fork in reversed(lineage) if fork.seq < seq or not fork.parent)
+    """Return the epoch of entry `seq` in the timeline that `lineage` describes.
+
+    Of entries from before the first epoch that it remembers, nothing is known.
+    """
+    return next((fork.epoch for fork in reversed(lineage) if fork.seq < seq), lineage[0].epoch)
 
 
 def all_in(lineage: Lineage, records: Sequence[Record], epoch: str) -> bool:
@@ -172,6 +179,18 @@ def epoch_id(now: datetime, entropy: bytes, term: int = 0) -> str:
     return f"{term:04x}{int(now.timestamp() * 1000):012x}{entropy.hex()}"
 
 
+def next_epoch(lineage: Lineage, now: datetime, entropy: bytes, *, promoted: bool = False) -> str:
+    """Return the id of an epoch that goes on with this timeline: it sorts after all before it.
+
+    Also when the clock was set back. `promoted`: it has a higher term.
+    """
+    last = lineage[-1].epoch
+    epoch = epoch_id(now, entropy, term(last) + promoted)
+    if epoch > last or len(last) != len(epoch):
+        return epoch
+    return f"{int(last[:16], 16) + 1:016x}{epoch[16:]}"
+
+
 def term(epoch: str) -> int:
     """Return how often a follower had been promoted when `epoch` began."""
     return int(epoch[:4], 16) if len(epoch) == 24 else 0
@@ -181,10 +200,7 @@ def contains(lineage: Lineage, position: Position, digest_at: "str | None") -> b
     """Say whether `position` is in the past of the timeline that `lineage` describes.
 
     `digest_at` is the timeline's own digest at `position.seq`, None when it is not known (pruned,
-    or ahead). A position of an ancestor epoch is good at or before the fork that left it.
+    or ahead). No two entries are alike, so it is the same only if all entries up to there are.
     """
-    if digest_at != position.digest:
-        return False
-    left_at = {fork.parent: fork.seq for fork in lineage}
     known = any(fork.epoch == position.epoch for fork in lineage)
-    return known and position.seq <= left_at.get(position.epoch, position.seq)
+    return known and digest_at == position.digest

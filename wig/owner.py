@@ -6,16 +6,18 @@ earlier run of this node, a second process, or this node's own future, when its 
 restored from a backup. So the stream is claimed before it is compared, and compared before
 anything is published.
 
-    start ──▶ claim ──▶ compare ──▶ publish ◀──▶ look (after a doubt), compare
-      │         │          │                        │
-      └─────────┴── none, or not our past ──▶ begin a new stream, in a new epoch
-                                                    └── somebody else's ──▶ stop
+    start, mint ──▶ claim ──▶ compare ──▶ publish ◀──▶ look (after a doubt), compare
+      │               │          │                        │
+      └───────────────┴── none, or not our past ──▶ begin a new stream
+                                                          └── somebody else's ──▶ stop
 
-Whoever begins a stream begins an epoch, the very first time, too: two copies of a database that
-was never published may both be started, and must not number different entries alike.
+An epoch has one writer: each process of a primary begins its own, before anything else. Nothing
+less would do. Two copies of one file may be started, and a server that loses its power may show
+both the same stream; they must not number different entries alike, and only chance tells them
+apart.
 
-A follower's log is a copy. Where a primary would begin a new epoch, it only begins a new stream:
-its upstream decides what is true. A snapshot replaces its log, and so its stream (`Replaced`).
+A follower's log is a copy, and so are its epochs. A snapshot replaces its log, and so its stream
+(`Replaced`).
 
 **Invariant:** nothing is published to a stream that differs from the log, or that carries another
 instance's subject. **Invariant:** a follower never begins an epoch.
@@ -24,7 +26,7 @@ instance's subject. **Invariant:** a follower never begins an epoch.
 import enum
 from typing import NamedTuple, assert_never
 
-from wig.log import Loss
+from wig.log import Lineage, Loss
 
 REPUBLISHED_MAX = 50_000
 """How many old entries a new stream gets at most: 2 s of publishing, during which no command is
@@ -35,8 +37,13 @@ class Log(NamedTuple):
     """What the database has."""
 
     base: int
-    """The entry before the oldest one kept; its digest is still known."""
+    """The entry before the oldest one that may be published; its digest is still known."""
     head: int
+
+    @classmethod
+    def of(cls, base: int, head: int, lineage: Lineage) -> "Log":
+        """Return it without the entries whose epoch is forgotten; nobody goes on from there."""
+        return cls(max(base, lineage[0].seq), head)
 
 
 # -- what happened
@@ -99,6 +106,10 @@ Event = Opened | Found | Gone | Compared | Begun | Doubted | Replaced
 # -- what to do
 
 
+class Mint(NamedTuple):
+    """Begin a new epoch, durably."""
+
+
 class Claim(NamedTuple):
     """Make the stream accept our subject only, then look at it."""
 
@@ -127,8 +138,6 @@ class Begin(NamedTuple):
     """Commit a new generation, and then create its stream. Never under an old name."""
 
     first: int
-    mint: bool
-    """Begin a new epoch before: the stream's past is unknown, or not ours."""
     cause: Cause
     """For the operator."""
     loss: Loss | None = None
@@ -151,7 +160,7 @@ class Stop(NamedTuple):
     reason: str
 
 
-Action = Claim | Look | Compare | Begin | Retire | Publish | Stop
+Action = Mint | Claim | Look | Compare | Begin | Retire | Publish | Stop
 
 Actions = tuple[Action, ...]
 
@@ -168,7 +177,7 @@ class Owner:
         self._displaced = ""
         self._claimed = False
         """Whether the stream has been ours in this process: from then on, what does not fit is
-        another writer's doing, and never a reason for a new epoch."""
+        another writer's doing, and never a reason for a new stream."""
         self._publishing = False
         self._found: Found | None = None
         self._same = 0
@@ -205,9 +214,10 @@ class Owner:
         return actions
 
     def _opened(self, event: Opened) -> Actions:
+        mint = () if self._follows else (Mint(),)
         if event.generation:
-            return (Claim(),)
-        return (self._begin_beside(event, Cause.FIRST),)
+            return (*mint, Claim())
+        return (*mint, self._begin_beside(event, Cause.FIRST))
 
     def _gone(self, event: Gone) -> Actions:
         if self._claimed and event.strangers is not None:
@@ -291,6 +301,4 @@ class Owner:
 
     def _begin(self, log: Log, cause: Cause, loss: Loss | None = None) -> Begin:
         first = max(log.base, log.head - REPUBLISHED_MAX) + 1
-        if self._follows:
-            return Begin(first, mint=False, cause=cause)
-        return Begin(first, mint=True, cause=cause, loss=loss)
+        return Begin(first, cause, None if self._follows else loss)

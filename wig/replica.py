@@ -100,9 +100,10 @@ class Replica:
         """How many entries wait for the sink."""
         return len(self._queue)
 
-    def confirmed(self, now: float) -> bool:
-        """Say whether it has reached the head of a root that is still heard."""
-        return self.phase is Phase.FOLLOWING and self.upstream.confirmed(now)
+    @property
+    def confirmed(self) -> bool:
+        """Whether its upstream lets it follow: its past is the upstream's."""
+        return self.phase is Phase.FOLLOWING
 
     def handle(self, event: on.Event, now: float, chance: float = 0.5) -> list[do.Action]:
         """Return what is to be done, in this order."""
@@ -284,7 +285,6 @@ class Replica:
             self._backoff.succeeded()
             self._broken_at = None
             self._out.append(do.Acknowledge(self.attempt, self.position.seq))
-            self.upstream.aim(self.position, self._now)
 
     def _failed(self, error: errors.WigError) -> None:
         if self.phase is Phase.DETACHED:

@@ -5,7 +5,7 @@ the protocol are decided here and in `wig.replica`; `bridge` only carries it.
 
 **Invariant:** a node that knows less never takes state away from a node that knows more. So a
 position that is not in this node's past gets a snapshot only when it is proven that it is not in
-the root's past either; until then the answer is to wait.
+the root's past either, and that this node has all of it that is; until then the answer is to wait.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ from wig import errors, log
 from wig.log import Lineage, Loss, Position
 
 ROOT_AGE_S_MAX = 5.0
-"""Knowledge of the root that is older proves nothing: five missed beacons."""
+"""Knowledge of the root that is older proves nothing: five missed beacons. No message arrives later
+than that; what does is of a connection that has been given up."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -94,7 +95,7 @@ class Serving:
     """The first entry in the stream; of an empty stream, the one that will come first."""
     root: Root | None
     confirmed: bool
-    """It is the primary, or it has reached the head of a root that it still hears."""
+    """It is the primary, or its upstream lets it follow: its own past is the upstream's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,22 +184,23 @@ def _not_in_my_past(
 ) -> Answer:
     """Tell a fork from a node that lags: take state away only when a fork is proven."""
     root = mine.root
-    if root is None or not mine.confirmed or root.epoch != mine.position.epoch:
+    if (
+        root is None
+        or not mine.confirmed
+        or root.epoch != mine.position.epoch
+        or mine.position.seq < root.seq
+    ):
         return Wait("this node has not reached the head of the root")
-    known = any(fork.epoch == position.epoch for fork in mine.lineage)
     left_at = _left_at(mine.lineage, position.epoch)
-    if known and (left_at is None or position.seq <= left_at):
-        if position.seq > mine.position.seq and root.seq >= position.seq:
-            return Wait("this node is behind it")
-        if position.seq < mine.position.seq and digest_at is None:
-            return Snapshot("the digest at its position is pruned")
-    if root.age_s > waited_s:
-        # Only what the root says after the downstream came proves what the root does not have.
+    last = mine.position.seq if left_at is None else left_at
+    passed = position.seq <= last and any(fork.epoch == position.epoch for fork in mine.lineage)
+    # What the root has now is proven by what it says after the downstream came, and what came from
+    # a later process of the root only by what cannot have been on its way before.
+    late_s = ROOT_AGE_S_MAX if position.epoch >= root.epoch and not passed else 0.0
+    if root.age_s + late_s > waited_s:
         return Wait("this node has to hear the root first")
-    promoted = log.term(position.epoch) > log.term(root.epoch)
-    if promoted and waited_s <= ROOT_AGE_S_MAX:
-        # The root may be a former primary that has yet to hear it, and will stop then.
-        return Wait("another node may have been promoted")
+    if passed and digest_at is None:
+        return Snapshot("the digest at its position is pruned")
     return Snapshot("its past is not in this timeline", _loss(position, mine, digest_at))
 
 

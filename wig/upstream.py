@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from wig.log import Lineage, Position
-from wig.replication import ROOT_AGE_S_MAX, Beacon, Root
+from wig.replication import Beacon, Root
 
 STALL_S_MAX = 2.0  # two beacons
 MISSED_S = 2.0  # the same: something is wrong
@@ -46,16 +46,12 @@ class Upstream:
         self.me = me
         self.beacon: Beacon | None = None
         self.heard_at: float | None = None
-        self._reached = False
-        self._target: tuple[str, int] | None = None
         self._mark: Position | None = None
         self._moved_at = 0.0
         self._rebuilt_at = float("-inf")
 
     def attached(self, now: float) -> None:
         """Forget what was concluded for an earlier attachment."""
-        self._reached = False
-        self._target = None
         self._mark = None
         self._moved_at = now
 
@@ -95,14 +91,8 @@ class Upstream:
         self._rebuilt_at = now
         return True
 
-    def confirmed(self, now: float) -> bool:
-        """Say whether the replica has reached the head of a root that is still heard."""
-        root = self.root(now)
-        return self._reached and root is not None and root.age_s <= ROOT_AGE_S_MAX
-
     def judge(self, mine: Standing, now: float) -> Doubt | None:
         """Compare the beacon that was just heard with the replica; None: all is well."""
-        self.aim(mine.position, now)
         theirs = self.beacon.position if self.beacon else None
         mark, self._mark = self._mark, mine.position
         if mark != mine.position or not mine.idle:
@@ -138,14 +128,3 @@ class Upstream:
         if mine.state_digest and told and mine.state_digest != told:
             return Doubt("the state does not match its position", whole=True)
         return None
-
-    def aim(self, position: Position, now: float) -> None:
-        """Set the head of the root that has to be reached, and see whether it is."""
-        root = self.root(now)
-        if root is None or root.age_s > ROOT_AGE_S_MAX:
-            self._target, self._reached = None, False
-            return
-        if self._target is None or self._target[0] != root.epoch:
-            self._target, self._reached = (root.epoch, root.seq), False
-        epoch, seq = self._target
-        self._reached = self._reached or (position.epoch == epoch and position.seq >= seq)

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import time
 
 import pytest
 
@@ -18,17 +19,34 @@ def copies(tmp_path):
     return files
 
 
-async def test_the_first_start_begins_an_epoch_and_alarms_nobody(server, copies, caplog):
-    """A copy of the file may exist, so what it publishes must be its own."""
-    async with replicas.primary(server, copies[0]) as hub:
+async def test_every_start_begins_an_epoch_and_alarms_nobody(server, copies, caplog):
+    """A copy of the file may exist, so what it publishes must be its own. Nobody loads anything."""
+    sink = StateSink()
+    async with replicas.primary(server, copies[0]) as hub, downstream(server, sink):
         await hub.interface()
+        await converged(sink, hub)
+    for _ in range(2):
+        async with replicas.primary(server, copies[0]) as hub, downstream(server, sink):
+            assert hub.it.publisher.ownership.problems == ()
+            await converged(sink, hub)
 
-        assert [fork.seq for fork in hub.it.node.datastore.lineage] == [0, 1]
-        assert hub.it.publisher.ownership.problems == ()
+    assert [fork.seq for fork in hub.it.node.datastore.lineage] == [0, 1, 2, 2]
+    assert sink.loads == 1
     assert [it.message for it in caplog.records if it.levelno >= logging.WARNING] == []
 
-    async with replicas.primary(server, copies[0]) as hub:
-        assert len(hub.it.node.datastore.lineage) == 2, "the second start begins none"
+
+async def test_those_that_stay_go_over_to_the_epoch_of_each_start(server, copies):
+    """Within a moment, and without a snapshot."""
+    sink = StateSink()
+    async with downstream(server, sink):
+        for _ in range(4):
+            async with replicas.primary(server, copies[0]) as hub:
+                began = time.monotonic()
+                await converged(sink, hub)
+                print(f"restart: converged in {time.monotonic() - began:.2f} s")
+
+    assert sink.loads == 1
+    assert len({position.epoch for position in sink.seen}) == 4
 
 
 @pytest.mark.parametrize("name", ["hub", "other"])

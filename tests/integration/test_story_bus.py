@@ -33,8 +33,8 @@ async def streams(tree: Tree) -> list[str]:
 
 
 async def test_all_streams_are_deleted_by_an_admin(tree):
-    """The primary begins a new epoch, each follower a new generation; nobody needs a snapshot."""
-    before = loads(tree)
+    """Each node begins a new generation, in the epoch that it was in; nobody needs a snapshot."""
+    before, epoch = loads(tree), tree.hub.position.epoch
     for name in await streams(tree):
         await tree.ask_jetstream(f"STREAM.DELETE.{name}")
 
@@ -42,6 +42,7 @@ async def test_all_streams_are_deleted_by_an_admin(tree):
 
     await tree.converged("streams deleted")
     assert loads(tree) == before
+    assert tree.hub.position.epoch == epoch
 
 
 async def test_all_consumers_are_deleted_by_an_admin(tree):

@@ -13,6 +13,9 @@ from wig.log import Lineage, Position, Record
 from wig.primacy import Announcement
 from wig.replication import AttachRequest
 
+EPOCHS_KEPT = 12
+"""Fewer than in reality, so that some are forgotten."""
+
 State = tuple[tuple[str, bytes], ...]
 """All that replicas agree on: every entry with the epoch that it is stamped with."""
 
@@ -61,7 +64,8 @@ class Disk:
         return replace(self, records=(*self.records, record), state=(*self.state, entry))
 
     def with_epoch(self, epoch: str) -> "Disk":
-        return replace(self, lineage=log.extended(self.lineage, epoch, self.position))
+        lineage = log.extended(self.lineage, epoch, self.position)
+        return replace(self, lineage=lineage[-EPOCHS_KEPT:])
 
 
 @dataclass

@@ -60,7 +60,7 @@ class Downstream(Node):
         return self.replica.upstream.root(self.world.now)
 
     def confirmed(self) -> bool:
-        return self.replica.confirmed(self.world.now)
+        return self.replica.confirmed
 
     def feed(self, event: on.Event) -> None:
         for action in self.replica.handle(event, self.world.now):
@@ -127,8 +127,8 @@ class Downstream(Node):
         assert self.contents is not None
         first, self.rotten = self.disk is None, False
         had = self.disk.position if self.disk else self.floor if self.gateway else None
-        if had is not None and not self.contents.has(had, self.world.promises.truth):
-            self.world.promises.check_taken_away(self, had)
+        if had is not None:
+            self.world.promises.check_taken_away(self, had, self.contents)
         generation = self.disk.generation if self.disk else ""
         self.disk = replace(self.contents, base=self.contents.head, generation=generation)
         self.heads.clear()

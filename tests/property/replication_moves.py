@@ -150,7 +150,8 @@ class Failures(Moves):
 
     @rule(name=followers)
     def a_followers_database_is_copied(self, name: str) -> None:
-        self.copies.append(self.downstream(name).disk)
+        if follower := self.world.downstreams.get(name):
+            self.copies.append(follower.disk)
 
     @precondition(lambda self: self.copies)
     @rule(index=which, name=followers)
@@ -164,16 +165,20 @@ class Failures(Moves):
 
     @rule()
     def a_backup_is_made(self) -> None:
-        if self.world.root.name == HUB:
+        if self.world.root.name == HUB and self.world.root.disk.generation:
             self.backups.append(self.world.root.disk)
 
     @precondition(lambda self: self.backups)
-    @rule(index=which, with_stream=st.booleans())
-    def a_primary_is_restored(self, index: int, with_stream: bool) -> None:
+    @rule(index=which, what=st.sampled_from(["database", "stream, too", "machine"]))
+    def a_primary_is_restored(self, index: int, what: str) -> None:
+        """The machine: with the process that runs there, which notices nothing."""
         del self.backups[index % len(self.backups) + 1 :]  # their timeline is lost
-        if self.world.root.name == HUB:
-            both = with_stream and self.world.single
-            self.world.restore(self.world.root, self.backups[-1], with_stream=both)
+        root, single = self.world.root, self.world.single
+        if root.name == HUB and what == "machine" and single and root.after is not None:
+            self.world.roll_back(root, self.backups[-1])
+        elif root.name == HUB:
+            both = single and what == "stream, too"
+            self.world.restore(root, self.backups[-1], with_stream=both)
 
     @precondition(lambda self: self.world.single and self.world.root.stream())
     @rule()

@@ -72,7 +72,7 @@ class Node(ABC):
 
     def log(self) -> owner.Log:
         assert self.disk is not None
-        return owner.Log(self.disk.base, self.disk.head)
+        return owner.Log.of(self.disk.base, self.disk.head, self.disk.lineage)
 
     # The own stream.
 
@@ -106,7 +106,9 @@ class Node(ABC):
         before = bytes.fromhex(self.disk.digest_at(after) or "")
         epoch = log.epoch_at(self.disk.lineage, record.seq)
         assert after >= self.disk.base, "it publishes what is pruned"
-        assert epoch == self.disk.state[after][0], "an entry is stamped with another epoch"
+        known = after >= self.disk.lineage[0].seq  # else nobody goes on from there
+        right = not known or epoch == self.disk.state[after][0]
+        assert right, "an entry is stamped with another epoch"
         entry = Published(self.key, self.instance, record, before, epoch)
         if late:
             self.world.late.append(entry)
@@ -130,15 +132,13 @@ class Node(ABC):
             self.accepted(self.after)
 
     def perform(self, action: owner.Action) -> None:
-        assert self.disk is not None
         match action:
+            case owner.Mint():
+                self.mint()
             case owner.Claim() | owner.Look():
                 self.take(self.looked(claim=isinstance(action, owner.Claim)))
             case owner.Compare(seq):
-                stream = self.stream()
-                theirs, mine = stream.get(seq) if stream else None, self.disk.digest_at(seq)
-                same = theirs.digest.hex() == mine if theirs and mine else None
-                self.take(owner.Compared(seq, same))
+                self.take(owner.Compared(seq, self.same(seq)))
             case owner.Begin():
                 self.begin(action)
             case owner.Retire():
@@ -146,11 +146,22 @@ class Node(ABC):
                     if key != self.key:
                         del self.world.streams[key]
             case owner.Publish(after):
-                if not self.replaced:
-                    self.heads = deque([self.disk.position])
-                    self.accepted(after)
+                self.go_on(after)
             case owner.Stop(reason):
                 self.stop(reason)
+
+    def go_on(self, after: int) -> None:
+        """Publish from there on, unless a snapshot has replaced all meanwhile."""
+        if not self.replaced and self.disk is not None:
+            self.heads = deque([self.disk.position])
+            self.accepted(after)
+
+    def same(self, seq: int) -> bool | None:
+        """Compare the stream to the disk, as far as both have an entry."""
+        stream = self.stream()
+        theirs = stream.get(seq) if stream else None
+        mine = self.disk.digest_at(seq) if self.disk else None
+        return theirs.digest.hex() == mine if theirs and mine else None
 
     def looked(self, *, claim: bool) -> owner.Event:
         stream = self.stream()
@@ -159,9 +170,11 @@ class Node(ABC):
         displaced = stream.claim(self.instance) if claim else ""
         return owner.Found(stream.owner, displaced, stream.first, stream.last, self.log())
 
+    def mint(self) -> None:
+        raise AssertionError(f"{self.name} follows, and begins an epoch")
+
     def begin(self, action: owner.Begin) -> None:
         assert self.disk is not None
-        assert not action.mint, "a follower never begins an epoch"
         self.disk = replace(self.disk, generation=self.world.fresh("g"))
         self.world.streams[self.key] = Stream(self.instance, action.first)
         self.take(owner.Begun(action.first))
@@ -296,10 +309,11 @@ class Primary(Node):
         self.world.promises.acknowledge(self, seq)
 
     def begin(self, action: owner.Begin) -> None:
-        if action.mint:
-            self.store(self.disk.with_epoch(self.world.epoch(self.term)))
-            self.world.promises.told_of_loss(self, action)
-        super().begin(action._replace(mint=False))
+        self.world.promises.told_of_loss(self, action)
+        super().begin(action)
+
+    def mint(self) -> None:
+        self.store(self.disk.with_epoch(self.world.epoch(self.term)))
 
     def stop(self, reason: str) -> None:
         assert len(self.world.primaries) > 1, f"{self.name} is alone, and stops: {reason}"

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from tests.property.replication_world import World
 
 
+def common(mine: State, other: State) -> int:
+    """Return how many entries two have in common."""
+    pairs = zip(mine, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
 class Promises:
     """The memory of an all-knowing observer."""
 
@@ -58,13 +64,15 @@ class Promises:
 
     def acknowledge(self, primary: Primary, until: int) -> None:
         """Promise what the stream of a primary has."""
-        disk = primary.disk
+        disk, stream = primary.disk, primary.stream()
         for record in reversed(disk.records[disk.base : until]):
             at, digest = (log.epoch_at(disk.lineage, record.seq), record.seq), record.digest.hex()
             if self.acknowledged.get(at) == digest:
                 break
-            mine = at[0] == disk.lineage[-1].epoch and not self.world.rolled_back
-            assert not mine or at not in self.acknowledged, f"invariant 5: two acknowledged {at}"
+            taken = stream is not None and record.seq <= stream.last
+            assert taken, f"acknowledged, and the stream lacks it: {at}"
+            again = at not in self.acknowledged or self.world.rolled_back
+            assert again, f"invariant 5: two acknowledged {at}"
             self.acknowledged[at] = digest
             self.promised.add(record.payload)
             if self.world.single:
@@ -85,19 +93,13 @@ class Promises:
                 del self.open[digest]
 
     def check_loss(self, mine: State, other: State, loss: Loss | None) -> None:
-        """Check what the operator is told that one has and the other has not.
-
-        What nobody was promised may be lost in silence: two branches of one epoch. So may more
-        when there were three primaries, of which two hear of each other what a third one did.
-        """
-        pairs = zip(mine, other, strict=False)
-        common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        """Check what the operator is told that one has and the other has not."""
+        kept = common(mine, other)
         if loss is None:
-            lost = {payload for _, payload in mine[common:]} & self.promised
-            unsure = self.world.rolled_back or len(self.world.primaries) > 2
-            assert unsure or not lost, f"{lost} are lost, and nobody is told"
+            lost = {payload for _, payload in mine[kept:]} & self.promised
+            assert self.world.rolled_back or not lost, f"{lost} are lost, and nobody is told"
         else:
-            first, last = common + 1, len(mine)
+            first, last = kept + 1, len(mine)
             fits = loss.first == first if loss.exact else loss.first >= first
             assert fits, f"{loss} are told to be lost, instead of {first}–{last}"
             assert loss.last == last
@@ -136,12 +138,13 @@ class Promises:
         if isinstance(answer, Snapshot) and mine and not request.whole and stream:
             assert claim.seq + 1 < stream.first, "it gives a snapshot to who could continue"
 
-    def check_taken_away(self, node: Downstream, had: Position) -> None:
-        """Check that nobody who is right loses what it has: invariant 8."""
-        name = self.world.path(node.name)[-1]
+    def check_taken_away(self, node: Downstream, had: Position, new: Disk) -> None:
+        """Check that nobody loses what it has and its root has, too: invariant 8."""
+        name, mine = self.world.path(node.name)[-1], self.truth[had]
         roots = [it for it in self.world.primaries if it.name == name]
-        right = bool(roots) and all(it.disk.has(had, self.truth) for it in roots)
-        assert not right, f"invariant 8: {node.name} gives up {had}, which {name} has"
+        right = min((common(mine, it.disk.state) for it in roots), default=0)
+        kept = common(mine, new.state)
+        assert kept >= right, f"invariant 8: {node.name} keeps {kept} of {right} that {name} has"
 
     def check_promotion(self, disk: Disk, places: list[Place], *, force: bool) -> None:
         """Check that nobody who lives is overruled, and nothing that can be reached is lost."""

@@ -46,7 +46,7 @@ class World:
         self.single = True
         """There never was a second primary."""
         self.rolled_back = False
-        """A database was rolled back together with its stream: one epoch may have two branches."""
+        """A whole machine was: the epoch that its primary was in may have two branches."""
         self.upstream = {name: upstreams[0] for name, upstreams in UPSTREAMS.items()}
         disk = Disk((Fork(epoch=self.epoch(0), parent="", seq=0, digest=""),))
         self.beginning = disk
@@ -150,7 +150,7 @@ class World:
                 if double is not node and double.active:
                     double.doubt()
             if isinstance(node, Primary):
-                for other in {it.name for it in self.primaries}:
+                for other in sorted({it.name for it in self.primaries}):
                     said = node.announcement()
                     self.send(Message(name, other, announcement=said, contents=node.disk))
 
@@ -165,7 +165,7 @@ class World:
         """Let everything happen that happens when nothing is broken."""
         self.tick(seconds)
         self.settle()
-        for name in {node.name for node in self.everybody()} if beacons else ():
+        for name in sorted({node.name for node in self.everybody()}) if beacons else ():
             self.beacon(name)
         for name in self.downstreams:
             self.give(name, 100)
@@ -238,39 +238,49 @@ class World:
 
     def lose_tail(self, name: str, count: int) -> None:
         """Lose the last entries of a node's streams, and the connections to its server."""
-        alive = {node.instance for node in self.nodes(name)}
         for stream in [stream for key, stream in self.streams.items() if key[0] == name]:
             stream.lose_tail(count)
-            if stream.owners and stream.owners[-1] not in alive:
+            if stream.owners:
                 # The last claim, too; not two, which are further apart than what power takes.
                 stream.owner = stream.owners.pop()
                 stream.owners.clear()
         for node in self.nodes(name):
             node.doubt()
-        self.forget_what_is_lost_twice(name)
         self.promises.forget_what_nobody_has()
 
     def restore(self, primary: Primary, backup: Disk, *, with_stream: bool) -> None:
         """Replace a primary's disk by an older one, and perhaps its stream, too."""
-        key = (primary.name, backup.generation)
         if with_stream and backup.generation:
-            self.lose_streams(primary.name)
-            stream = self.streams[key] = Stream("old", backup.base + 1)
-            for record in backup.records[backup.base :]:
-                epoch = log.epoch_at(backup.lineage, record.seq)
-                before = bytes.fromhex(backup.digest_at(record.seq - 1) or "")
-                assert stream.take(Published(key, "old", record, before, epoch))
-            for consumer in self.consumers.values():
-                if consumer.key == key:  # behind a leaf nobody notices
-                    consumer.stream = stream
-                    consumer.next = min(consumer.next, stream.last + 1)
+            self.restore_stream(primary, backup, "old")
         primary.disk = replace(backup)
-        if with_stream:
-            self.rolled_back = True
-            self.promises.numbers_are_used_again(backup.head)
-        self.forget_what_is_lost_twice(primary.name)
         self.promises.forget_what_nobody_has()
         primary.restart()
+
+    def roll_back(self, primary: Primary, backup: Disk) -> None:
+        """Put a whole machine back to a snapshot of it, with the processes that run there."""
+        assert primary.after is not None
+        self.rolled_back = True
+        self.restore_stream(primary, backup, primary.instance)
+        primary.disk = replace(backup)
+        primary.published = None
+        primary.heads.clear()
+        primary.doubt()
+        self.promises.numbers_are_used_again(backup.head)
+        self.promises.forget_what_nobody_has()
+
+    def restore_stream(self, primary: Primary, backup: Disk, owner: str) -> None:
+        """Replace a primary's stream by one that has what that disk has."""
+        key = (primary.name, backup.generation)
+        self.lose_streams(primary.name)
+        stream = self.streams[key] = Stream(owner, backup.base + 1)
+        for record in backup.records[backup.base :]:
+            epoch = log.epoch_at(backup.lineage, record.seq)
+            before = bytes.fromhex(backup.digest_at(record.seq - 1) or "")
+            assert stream.take(Published(key, owner, record, before, epoch))
+        for consumer in self.consumers.values():
+            if consumer.key == key:  # behind a leaf nobody notices
+                consumer.stream = stream
+                consumer.next = min(consumer.next, stream.last + 1)
 
     def start_copy(self, disk: Disk, name: str, *, asks: bool) -> None:
         """Start a copy of a primary's database elsewhere."""
@@ -278,17 +288,6 @@ class World:
         copy = Primary(self, name, disk)
         self.primaries.append(copy)
         copy.restart(asks=asks)
-
-    def forget_what_is_lost_twice(self, name: str) -> None:
-        """A database and the tail of its stream that are lost together are not noticed.
-
-        Nor is a tail if another copy of the database goes on: only the stream can fence it.
-        """
-        heads = [it.disk.head for it in self.primaries if it.name == name]
-        streams = [stream.last for key, stream in self.streams.items() if key[0] == name]
-        if heads and streams:
-            self.rolled_back = self.rolled_back or len(heads) > 1
-            self.promises.numbers_are_used_again(max(*streams, *heads))
 
     def second_primary(self) -> None:
         """Let go of what one alone can promise: two may both have acknowledged."""

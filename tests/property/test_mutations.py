@@ -11,7 +11,7 @@ from tests.property import (
     test_replication_owners,
     test_replication_stories,
 )
-from tests.property.mutations import MUTATIONS, SECOND_LINE, SHOWN_BY
+from tests.property.mutations import MUTATIONS, SHOWN_BY
 from tests.property.replication_world import World
 from tests.property.test_replication import Replication
 
@@ -26,7 +26,6 @@ STORIES = {
     for name, story in vars(module).items()
     if name.startswith("test_")
 }
-RULES = [rule for rule in MUTATIONS if rule not in SECOND_LINE]
 EXAMPLES = 1_000
 
 
@@ -61,14 +60,7 @@ def is_found_at_random() -> bool:
     return False
 
 
-@pytest.mark.parametrize("rule", SECOND_LINE)
-def test_every_rule_can_be_broken(rule):
-    """The table of mutations speaks of the code as it is, also of what shows in nothing."""
-    with pytest.MonkeyPatch.context() as patch:
-        MUTATIONS[rule].apply(patch)
-
-
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", MUTATIONS)
 def test_a_broken_rule_is_noticed(rule):
     """By the story that is about it."""
     noticed = False
@@ -82,7 +74,7 @@ def test_a_broken_rule_is_noticed(rule):
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", MUTATIONS)
 def test_torture_random_examples_notice_a_broken_rule(rule):
     """With nobody having thought of it; not all of them do, in any time that we have."""
     with pytest.MonkeyPatch.context() as patch:

@@ -29,7 +29,7 @@ from tests.property.replication_moves import Failures, Messages, Rivals, Work
 from tests.property.replication_operator import tidy
 from tests.property.replication_plots import Plots
 
-CONVERGED_S_MAX = 15.0  # of quiet, from whatever was before
+CONVERGED_S_MAX = 30.0  # of quiet, from whatever was before; each level may have to wait for 7 s
 STEP_S = 0.25
 
 

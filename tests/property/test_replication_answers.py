@@ -36,7 +36,7 @@ def test_a_beacon_that_is_repeated_proves_nothing(world):
     one_answer(world, "gw-mid")
     kept = world.downstreams["gw-mid"].floor
 
-    for _ in range(6):
+    for _ in range(30):
         world.now += 0.3
         world.deliver(old)
         world.downstreams["gw-mid"].tick()
@@ -48,7 +48,7 @@ def test_a_beacon_that_is_repeated_proves_nothing(world):
 
 
 def lost_branch_at_mid(world, *, deaf=False):
-    """Roll back the primary with its stream; `mid` and `leaf` keep the lost branch, pruned.
+    """Roll back the primary's machine; `mid` and `leaf` keep the lost branch, pruned.
 
     They are cut off, or hear no beacons, but all that the stream gives. `gw-mid` has what the
     primary has now, and will come to one of them.
@@ -60,7 +60,7 @@ def lost_branch_at_mid(world, *, deaf=False):
     world.cut = frozenset() if deaf else frozenset({"mid", "leaf", "gw-leaf"})
     for name in ("mid", "leaf"):
         world.prune(world.downstreams[name], 1)
-    world.restore(world.root, backup, with_stream=True)
+    world.roll_back(world.root, backup)
     world.settle()
     world.write(world.root, 2)
     for step in range(28):
@@ -88,6 +88,92 @@ def test_who_has_not_heard_the_root_for_long_takes_nothing_away(world, deaf):
     one_answer(world, "gw-mid")
 
     world.cut = frozenset()
+    world.calm(25)
+    assert world.converged()
+
+
+def test_who_lags_takes_nothing_away_that_is_right(world):
+    """A server lost claim and entries of a copy, and its downstream comes to who has even less."""
+    old, mid = world.root, world.downstreams["mid"]
+    world.follow("gw-mid", HUB)
+    world.calm(5)
+    world.cut = frozenset({"mid"})  # it has entries to come
+    world.write(old, 4)
+    old.frozen = True
+    world.start_copy(old.disk, HUB, asks=True)
+    world.write(world.primaries[-1], 2)
+    world.calm(5)
+    world.primaries[-1].frozen, old.frozen = True, False
+    world.lose_tail(HUB, 2)
+    world.cut = frozenset()
+    world.write(old, 1)
+    world.messages.clear()
+    mid.feed(on.Connected())
+    one_answer(world, "mid")
+    world.follow("gw-mid", "mid")
+    for _ in range(30):
+        world.now += 0.25
+        world.beacon(HUB)
+        world.deliver_all()
+        world.downstreams["gw-mid"].tick()
+        one_answer(world, "gw-mid")  # every load asserts invariant 8
+
+    world.calm(25)
+    assert world.converged()
+
+
+def test_who_is_in_an_older_epoch_than_the_root_takes_nothing_away(world):
+    """It is on a lost branch, and so is its upstream, which passes on what the root says."""
+    backup = world.root.disk
+    world.write(world.root, 3)
+    world.calm(5)
+    world.follow("gw-leaf", HUB)
+    world.cut = frozenset({"mid", "leaf", "gw-mid"})
+    world.restore(world.root, backup, with_stream=False)
+    world.settle()
+    world.write(world.root, 2)
+    world.calm(10)
+    right = world.downstreams["gw-leaf"].floor
+    assert right == world.root.disk.position
+    world.cut = frozenset()
+    world.messages.clear()
+    world.follow("gw-leaf", "leaf")
+    for _ in range(30):
+        world.now += 0.25
+        for name in (HUB, "mid"):
+            world.beacon(name)
+        for message in [it for it in world.messages if isinstance(it.event, on.Heard)]:
+            world.deliver(message)
+        world.messages = [it for it in world.messages if "gw-leaf" in {it.sender, it.to}]
+        world.downstreams["gw-leaf"].tick()
+        one_answer(world, "gw-leaf")  # every load asserts invariant 8
+
+    world.calm(25)
+    assert world.converged()
+
+
+def test_a_beacon_that_was_on_its_way_proves_nothing(world):
+    """The primary sent it before it was started again, which the downstream knows already."""
+    world.follow("gw-mid", HUB)
+    world.calm(5)
+    world.beacon(HUB)
+    late = next(it for it in world.messages if it.to == "mid" and isinstance(it.event, on.Heard))
+    world.messages.clear()
+    world.cut = frozenset({"mid"})
+    world.root.restart()
+    world.settle()
+    world.write(world.root, 1)
+    world.calm(2)
+    kept = world.downstreams["gw-mid"].floor
+    assert kept == world.root.disk.position
+    world.cut = frozenset()
+    world.messages.clear()
+    world.follow("gw-mid", "mid")
+    world.deliver(late)
+
+    one_answer(world, "gw-mid")
+
+    assert world.downstreams["gw-mid"].floor == kept
     world.calm(15)
     assert world.converged()
 
@@ -95,8 +181,7 @@ def test_who_has_not_heard_the_root_for_long_takes_nothing_away(world, deaf):
 def test_an_epoch_that_was_lost_without_an_entry_is_given_up(world):
     """The digest is the same, but what comes next is of another epoch."""
     backup = world.root.disk
-    world.lose_streams(HUB)
-    world.root.doubt()
+    world.root.restart()
     world.settle()
     world.calm(5)
     assert world.converged()

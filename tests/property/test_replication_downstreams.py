@@ -158,8 +158,7 @@ def test_entries_of_two_epochs_are_applied_apart(world):
     gateway = world.downstreams["gw-hub"]
     world.cut = frozenset({"gw-hub"})
     world.write(world.root, 3)
-    world.lose_streams(HUB)
-    world.root.doubt()
+    world.root.restart()
     world.settle()
     world.write(world.root, 3)
     world.cut = frozenset()
@@ -190,8 +189,7 @@ def test_a_broken_consumer_is_noticed_at_once(world):
 
 def test_an_epoch_without_entries_arrives_at_once(world):
     """The beacon tells it, before anybody misses anything."""
-    world.lose_streams(HUB)
-    world.root.doubt()
+    world.root.restart()
     world.settle()
     world.calm(1.25)
 
@@ -212,14 +210,14 @@ def test_a_consumer_that_skips_is_noticed(world):
 
 
 def test_another_past_at_the_same_sequence_is_noticed_without_an_entry(world):
-    """Database and stream were rolled back together, and went on to where they had been.
+    """The primary's machine was rolled back as it ran, and went on to where it had been.
 
     Nor is a state thought to be wrong that only belongs to another past.
     """
     backup = world.root.disk
     world.write(world.root, 2)
     world.calm(5)
-    world.restore(world.root, backup, with_stream=True)
+    world.roll_back(world.root, backup)
     world.settle()
     world.write(world.root, 2)
 

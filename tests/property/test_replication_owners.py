@@ -90,6 +90,26 @@ def test_an_unpublished_branch_is_not_put_on_top_of_anothers(world):
     assert world.converged()
 
 
+@pytest.mark.parametrize("restarted", [True, False])
+def test_a_server_that_loses_a_claim_does_not_let_two_share_an_epoch(world, restarted):
+    """Its power failed: it lost the last entries, too, and the stale one comes first."""
+    old, copy = take_over(world)
+    old.frozen = True
+    world.write(copy, 2)
+    world.lose_tail(HUB, 2)
+    copy.frozen, old.frozen = True, False
+    if restarted:
+        old.restart(asks=False)
+    world.settle()
+
+    world.write(old, 2)  # acknowledging asserts invariant 5
+
+    copy.frozen = False
+    tidy(world)
+    world.calm(20)
+    assert world.converged()
+
+
 def test_a_claim_that_a_server_loses_is_repeated(world):
     """Its power failed, and it knows the owner before."""
     world.root.restart()
@@ -194,18 +214,20 @@ def test_a_promoted_follower_wins_and_the_old_primary_stays_fenced(world):
     assert not old.running
 
 
-def test_what_is_lost_of_a_branch_that_was_never_published_is_not_told_as_proven(world):
-    """The copy had other entries in the same epoch, and a follower of it was promoted."""
-    old, copy = take_over(world)
-    world.write(copy, 2)
-    for _ in range(2):
-        old.commit()
+def test_what_is_lost_of_a_machine_that_was_rolled_back_is_not_told_as_proven(world):
+    """It had other entries in the same epoch, and a follower that has those was promoted."""
+    old, backup = world.root, world.root.disk
+    world.write(old, 2)
     world.calm(5)
-    copy.running = old.running = False
+    world.cut = frozenset({"mid", "leaf", "gw-mid", "gw-leaf"})
+    world.roll_back(old, backup)
+    world.settle()
+    world.write(old, 3)
     world.promote("mid", force=True)
     world.settle()
+    world.cut = frozenset()
 
-    old.restart()  # it hears of the promotion: what it says is compared to what is true
+    world.calm(5)  # it hears of the promotion: what it says is compared to what is true
 
     assert not old.running
 

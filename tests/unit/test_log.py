@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from tests import builders
 from wig import errors, log
@@ -95,14 +96,13 @@ LINEAGE = (
         pytest.param("d", 30, "other", False, id="other-digest"),
         pytest.param("d", 30, None, False, id="digest-not-known"),
         pytest.param("a", 10, "same", True, id="ancestor-at-its-fork"),
-        pytest.param("a", 11, "same", False, id="ancestor-after-its-fork"),
         pytest.param("b", 10, "same", True, id="epoch-without-entries"),
         pytest.param("c", 15, "same", True, id="ancestor-before-its-fork"),
         pytest.param("x", 5, "same", False, id="unknown-epoch"),
     ],
 )
 def test_a_position_is_in_the_past_or_not(epoch, seq, digest_at, good):
-    """An ancestor's position is good at or before the fork, with the right digest."""
+    """Its epoch is known, and its digest is the right one."""
     position = log.Position(epoch=epoch, seq=seq, digest="same")
 
     assert log.contains(LINEAGE, position, digest_at) is good
@@ -131,6 +131,30 @@ def test_a_lineage_remembers_where_an_epoch_left_its_parent():
 
     assert lineage == (log.Fork(epoch="b", parent="a", seq=3, digest="d3"),)
     assert log.extended(lineage, "b", POSITION) == lineage
+
+
+def test_a_lineage_forgets_its_first_epochs():
+    """A primary that is started again and again does not make it grow for ever."""
+    lineage = ()
+    for number in range(log.EPOCHS_MAX + 2):
+        lineage = log.extended(lineage, f"e{number}", replace(POSITION, seq=number))
+
+    assert [fork.epoch for fork in (lineage[0], lineage[-1])] == ["e2", "e101"]
+    assert log.epoch_at(lineage, 1) == "e2", "of what is forgotten nothing is known"
+    assert log.epoch_at(lineage, 4) == "e3"
+
+
+@pytest.mark.parametrize("hours", [1, 0, -1])
+@pytest.mark.parametrize("promoted", [False, True])
+def test_the_next_epoch_sorts_after_those_before(hours, promoted):
+    """Also when the clock was set back; only a promotion has a higher term."""
+    first = log.Fork(epoch=log.epoch_id(builders.NOON, b"late", 3), parent="", seq=0, digest="")
+    now = builders.NOON + timedelta(hours=hours)
+
+    epoch = log.next_epoch((first,), now, b"same", promoted=promoted)
+
+    assert epoch > first.epoch
+    assert log.term(epoch) == 3 + promoted
 
 
 @pytest.mark.parametrize(

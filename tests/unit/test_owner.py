@@ -15,6 +15,7 @@ from wig.owner import (
     Gone,
     Log,
     Look,
+    Mint,
     Opened,
     Owner,
     Publish,
@@ -28,17 +29,17 @@ from wig.owner import (
     [
         pytest.param(
             [
-                (Opened("", LOG, strangers=None), (begin(Cause.FIRST),)),
+                (Opened("", LOG, strangers=None), (Mint(), begin(Cause.FIRST))),
                 (Begun(1), (Retire(), Publish(0))),
             ],
-            id="a database that never published begins a stream in a new epoch: copies may exist",
+            id="a database that never published begins a stream",
         ),
         pytest.param(
-            [(Opened("", LOG, strangers=0), (begin(Cause.RESTORED),))],
+            [(Opened("", LOG, strangers=0), (Mint(), begin(Cause.RESTORED)))],
             id="a copy from before the first stream",
         ),
         pytest.param(
-            [(Opened("", LOG, strangers=170), (lost(101, 170, exact=False),))],
+            [(Opened("", LOG, strangers=170), (Mint(), lost(101, 170, exact=False)))],
             id="a copy from before the first stream, which has more",
         ),
         pytest.param(
@@ -87,7 +88,7 @@ from wig.owner import (
             [
                 (
                     Opened("", Log(0, 1_000_000), strangers=0),
-                    (begin(Cause.RESTORED, 1_000_001 - REPUBLISHED_MAX),),
+                    (Mint(), begin(Cause.RESTORED, 1_000_001 - REPUBLISHED_MAX)),
                 )
             ],
             id="a long log is not published again as a whole",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.streams import LOG, ME, NOBODY, OPENED, PUBLISHING, begin, found
+from tests.streams import COPYING, FOLLOWS, LOG, ME, NOBODY, begin, found
 from wig.owner import (
     Begun,
     Cause,
@@ -26,28 +26,28 @@ from wig.owner import (
     "story",
     [
         pytest.param(
-            [(Opened("", LOG, strangers=0), (begin(Cause.RESTORED, mint=False),))],
+            [(Opened("", LOG, strangers=0), (begin(Cause.RESTORED),))],
             id="other streams of its name",
         ),
         pytest.param(
-            [OPENED, (Gone(LOG, strangers=None), (begin(Cause.LOST, mint=False),))],
+            [FOLLOWS, (Gone(LOG, strangers=None), (begin(Cause.LOST),))],
             id="a stream that is gone",
         ),
         pytest.param(
             [
-                OPENED,
+                FOLLOWS,
                 (found(120), (Compare(100),)),
-                (Compared(100, same=True), (begin(Cause.RESTORED, mint=False),)),
+                (Compared(100, same=True), (begin(Cause.RESTORED),)),
             ],
             id="a stream that is ahead: the database is an older copy",
         ),
         pytest.param(
             [
-                *PUBLISHING,
+                *COPYING,
                 (Replaced(), (Look(),)),
                 (
                     found(100, log=Log(70, 70), displaced=NOBODY),
-                    (begin(Cause.REPLACED, 71, mint=False),),
+                    (begin(Cause.REPLACED, 71),),
                 ),
                 (Begun(71), (Retire(), Publish(70))),
                 (Doubted(), (Look(),)),
@@ -56,7 +56,7 @@ from wig.owner import (
         ),
         pytest.param(
             [
-                *PUBLISHING,
+                *COPYING,
                 (Replaced(), (Look(),)),
                 (
                     Found("third", NOBODY, 1, 120, Log(70, 70)),
@@ -66,7 +66,7 @@ from wig.owner import (
             id="a snapshot was loaded by a follower that another one has replaced",
         ),
         pytest.param(
-            [*PUBLISHING, (Replaced(), (Look(),)), (Doubted(), ())],
+            [*COPYING, (Replaced(), (Look(),)), (Doubted(), ())],
             id="a doubt about the old stream changes nothing",
         ),
     ],

@@ -78,7 +78,7 @@ class Datastore:
 
     @property
     def lineage(self) -> Lineage:
-        """Every epoch from the first."""
+        """The epochs up to the current one."""
         return self._transaction.lineage
 
     @property

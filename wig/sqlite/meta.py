@@ -63,7 +63,7 @@ def digest_blob(number: int) -> bytes:
 
 
 def read_lineage(connection: sqlite3.Connection) -> Lineage:
-    """Return every epoch from the first."""
+    """Return the epochs up to the current one."""
     return tuple(
         Fork(epoch=epoch.decode(), parent=parent.decode(), seq=seq, digest=digest.hex())
         for epoch, parent, seq, digest in connection.execute(sql.query("lineage_list"))
@@ -71,8 +71,9 @@ def read_lineage(connection: sqlite3.Connection) -> Lineage:
 
 
 def add_fork(connection: sqlite3.Connection, fork: Fork) -> None:
-    """Store one more epoch."""
+    """Store one more epoch, and forget the oldest when there are too many."""
     connection.execute(
         sql.query("lineage_insert"),
         (fork.epoch, fork.parent, fork.seq, bytes.fromhex(fork.digest)),
     )
+    connection.execute(sql.query("lineage_forget"), (log.EPOCHS_MAX,))

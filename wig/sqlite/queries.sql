@@ -47,6 +47,10 @@ SELECT epoch, parent, seq, digest FROM lineage ORDER BY number;
 -- One more epoch.
 INSERT INTO lineage (epoch, parent, seq, digest) VALUES (?, ?, ?, ?);
 
+-- name: lineage_forget
+-- All but so many, the oldest first.
+DELETE FROM lineage WHERE number <= (SELECT max(number) FROM lineage) - ?;
+
 -- name: lineage_clear
 -- Before a snapshot's own lineage is stored.
 DELETE FROM lineage;

@@ -119,8 +119,11 @@ class _Verification:
                 raise errors.Damaged(f"file: {name!r} is not defined as this version does it")
 
     def _check_lineage(self) -> None:
+        lineage = meta.read_lineage(self._connection)
         parent, seq = "", 0
-        for fork in meta.read_lineage(self._connection):
+        if len(lineage) >= log.EPOCHS_MAX:
+            parent = lineage[0].parent  # what was before is forgotten
+        for fork in lineage:
             if fork.parent != parent or fork.seq < seq:
                 raise errors.Damaged(f"lineage: epoch {fork.epoch} does not follow {parent!r}")
             parent, seq = fork.epoch, fork.seq

@@ -120,6 +120,24 @@ def test_a_minted_epoch_is_durable(upstream):
         )
 
 
+def test_a_primary_that_is_started_often_forgets_its_first_epochs(upstream, empty):
+    """Here and on followers; what they have is sound, and entries of old epochs stay readable."""
+    empty.load(zero(upstream), [])
+    empty.apply(upstream.position().epoch, upstream.records(0, 1000))
+    for number in range(log.EPOCHS_MAX + 5):
+        upstream.mint(f"e{number:03}")
+        empty.apply(f"e{number:03}", [])
+    upstream.close()
+
+    with sqlite.Datastore.open(upstream.path) as again:
+        assert again.lineage == empty.lineage
+        assert len(again.lineage) == log.EPOCHS_MAX
+        assert again.lineage[0].parent == "e004"
+        assert again.records(0, 1)
+    sqlite.verify(upstream.path)
+    sqlite.verify(empty.path)
+
+
 def broken_chain(record):
     return record._replace(payload=record.payload + b" ")
 
