@@ -1,7 +1,7 @@
 """Rates as people write them: `10M` is ten million bit/s.
 
-Called by the program, for options and files; everywhere else a rate is a whole number of bit/s.
-Units are decimal, as those of every network.
+Called by the program, for options, files and what it shows; everywhere else a rate is a whole
+number of bit/s. Units are decimal, as those of every network.
 """
 
 import re
@@ -10,6 +10,7 @@ from wig import errors
 
 _RATE = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,9}))?([kMG]?)")
 _POWER = {"": 0, "k": 3, "M": 6, "G": 9}
+_UNITS = ("G", "M", "k", "")
 _NO_LIMIT = frozenset({"none", "0"})
 
 
@@ -26,3 +27,9 @@ def parse(text: str, field: str) -> int | None:
             field=field,
         )
     return int(match[1] + fraction.ljust(_POWER[match[3]], "0"))
+
+
+def text(rate: int) -> str:
+    """Return it in the largest unit of which it is a whole number."""
+    unit = next(unit for unit in _UNITS if not rate % 10 ** _POWER[unit])
+    return f"{rate // 10 ** _POWER[unit]}{unit}"

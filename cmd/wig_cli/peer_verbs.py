@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
-from wig import errors, keys, x25519
+from wig import errors, keys, rates, x25519
 from wig.addresses import parse_cidr
 from wig.commands import AUTO, CreatePeer, DeletePeer, UpdatePeer
 from wig_cli import inputs, new_keys, objects, output, private_files, quick, session_verbs
@@ -103,6 +103,13 @@ def _config_file(options: argparse.Namespace) -> Iterator[Callable[[str], None]]
         yield lambda text: private_files.replace(path, text)
 
 
+def _show(peer: dict[str, Any]) -> None:
+    """Print a peer for people."""
+    rate = peer["rate_limit"]
+    shown = peer | {"rate_limit": rate and f"{rates.text(rate)}bit/s"}
+    output.fields(shown, (*FIELDS, "last_seen"))
+
+
 def _revealed(secret: keys.Secret | None) -> str | None:
     return None if secret is None else secret.reveal()
 
@@ -118,7 +125,7 @@ def _report_created(options: argparse.Namespace, result: dict[str, Any], text: s
     peer = result["peer"]
     output.note(f"{'unchanged' if result['unchanged'] else 'created'}: peer {peer['public_key']}")
     if text is None or options.config_out:
-        output.fields(peer, FIELDS)
+        _show(peer)
     if text is not None:
         _show_configuration(options, text)
 
@@ -255,7 +262,7 @@ async def run_show(session: "Session", options: argparse.Namespace) -> None:
         return
     if peer.get("last_seen", "") is None:
         peer["last_seen"] = "never"
-    output.fields(peer, (*FIELDS, "last_seen"))
+    _show(peer)
 
 
 async def run_update(session: "Session", options: argparse.Namespace) -> None:
@@ -280,7 +287,7 @@ async def run_update(session: "Session", options: argparse.Namespace) -> None:
         output.document(result)
         return
     output.note(f"{'unchanged' if result['unchanged'] else 'updated'}: peer {options.public_key}")
-    output.fields(result["peer"], FIELDS)
+    _show(result["peer"])
 
 
 async def run_delete(session: "Session", options: argparse.Namespace) -> None:

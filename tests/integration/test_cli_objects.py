@@ -297,3 +297,11 @@ def test_status_shows_the_primary(up, wig):
         ("primary", "primary", 0)
     ]
     assert "primary" in up.wig("status").out
+
+
+def test_a_rate_limit_is_shown_as_people_write_it(up, wig, wg):
+    """For programs it is a number."""
+    wig("peer", "create", wg, "--public-key", key("slow"), "--rate-limit", "2.5M")
+
+    assert "rate_limit         2500kbit/s" in up.wig("peer", "show", key("slow")).out
+    assert wig("peer", "show", key("slow"))["peer"]["rate_limit"] == 2_500_000

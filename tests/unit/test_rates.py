@@ -23,6 +23,23 @@ def test_a_rate_is_read(text, rate):
     assert rates.parse(text, "rate_limit") == rate
 
 
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [
+        (1, "1"),
+        (64_500, "64500"),
+        (64_000, "64k"),
+        (1_500_000, "1500k"),
+        (10**7, "10M"),
+        (10**9, "1G"),
+    ],
+)
+def test_a_rate_is_shown(rate, text):
+    """As it can be typed again."""
+    assert rates.text(rate) == text
+    assert rates.parse(text, "rate_limit") == rate
+
+
 @pytest.mark.parametrize("text", ["", "k", "10m", "10Mbit", "-1", "1.5", "0.0001k", "1e6", "١M"])
 def test_what_is_no_rate_is_refused(text):
     """Also one that is not a whole number of bit/s."""
