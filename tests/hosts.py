@@ -67,6 +67,7 @@ class FakeHost:
             "net/ipv4/conf/all/rp_filter": "0",
             "net/ipv4/conf/eth0/rp_filter": "1",
         }
+        self.before: dict[str, str] = {}
         self.rules: set[PolicyRule] = set()
         self.routes: set[DefaultRoute] = set()
         self.steps: list[Step] = []
@@ -89,6 +90,7 @@ class FakeHost:
             dict(self.sysctls),
             frozenset(self.rules),
             frozenset(self.routes),
+            dict(self.before),
         )
 
     def _copy(self, name: str) -> Device | None:
@@ -119,6 +121,7 @@ class FakeHost:
     def _perform_on_host(self, step: HostStep) -> None:
         match step:
             case SetSysctl():
+                self.before.setdefault(step.key, self.sysctls.get(step.key, ""))
                 self.sysctls[step.key] = step.value
             case LoadFirewall():
                 self.table = step.config

@@ -112,6 +112,8 @@ class Host(NamedTuple):
     """Those of wig, now or before a restart."""
     routes: frozenset[DefaultRoute] = frozenset()
     """Those of wig, in tables other than the main one."""
+    before: Mapping[str, str] = {}
+    """What parameters that wig has changed were, now or before a restart."""
 
 
 # Wanted.

@@ -119,6 +119,7 @@ def _steps(wanted: HostConfig, observed: Host) -> Iterator[Step]:
     yield from _firewall_steps(wanted.firewall, observed.firewall)
     yield from map(_removed, sorted(observed.rules - wanted.rules))
     yield from _sysctl_steps(wanted.sysctls, observed.sysctls)
+    yield from _strict_again(wanted.sysctls, observed)
     for name, config in wanted.interfaces.items():
         yield from interface_steps(name, config, observed.interfaces[name])
 
@@ -176,6 +177,17 @@ def _sysctl_steps(wanted: Mapping[str, str], observed: Mapping[str, str]) -> Ite
                 if other.endswith(_ACCEPT_RA_SUFFIX) and current == _ACCEPT_RA_HOST:
                     yield SetSysctl(key=other, value=_ACCEPT_RA_ALWAYS)
         yield SetSysctl(key=key, value=value)
+
+
+def _strict_again(wanted: Mapping[str, str], observed: Host) -> Iterator[Step]:
+    """Put back what was loosened for an uplink that no interface leaves by any more."""
+    for key, value in observed.before.items():
+        if key not in wanted and key.endswith(_RP_FILTER_SUFFIX) and _loosened(key, observed):
+            yield SetSysctl(key=key, value=value)
+
+
+def _loosened(key: str, observed: Host) -> bool:
+    return observed.sysctls.get(key) == wants.RP_FILTER_LOOSE != observed.before[key]
 
 
 def _strict(key: str, observed: Mapping[str, str]) -> bool:

@@ -183,6 +183,20 @@ def test_ways_out_change_with_a_restart(site):
         assert "dev uplink" in host.out("ip", "route", "show", "table", "300")
 
 
+def test_an_uplink_that_nobody_leaves_by_checks_sources_again(site):
+    """After a restart without the egress, like its rules and routes."""
+    value = ("cat", "/proc/sys/net/ipv4/conf/uplink/rp_filter")
+    with DrivenGateway(site.gateway, egress=[way(site)]) as gateway:
+        gateway.load([SECOND])
+        assert site.gateway.out(*value) == "2\n"
+
+        gateway.start_again(egress=[])
+        gateway.load([SECOND])
+
+        assert site.gateway.out(*value) == "1\n"
+        assert gateway.audit() == 0
+
+
 def test_rules_and_routes_that_somebody_changed_are_repaired(site):
     """And counted."""
     host = site.gateway

@@ -23,6 +23,7 @@ OLD_ROUTE, NEW_ROUTE = (
     DefaultRoute(4, 100, "eth1", "192.0.2.9"),
 )
 LOOSE = "net/ipv4/conf/eth1/rp_filter"
+V4 = "net/ipv4/ip_forward"
 
 
 def wanted(**fields):
@@ -92,6 +93,24 @@ def test_a_table_that_is_not_ours_is_replaced(found):
 def test_a_table_that_nobody_wants_is_removed():
     """Whatever is in it."""
     assert plan.plan(wanted(), host(firewall=UNSET)) == (LoadFirewall(config=None),)
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "steps"),
+    [
+        pytest.param("2", "1", (SetSysctl(key=LOOSE, value="1"),), id="loosened"),
+        pytest.param("0", "1", (), id="by somebody"),
+        pytest.param("2", "2", (), id="was loose"),
+        pytest.param(None, "1", (), id="gone"),
+    ],
+)
+def test_an_uplink_that_nobody_leaves_by_checks_sources_as_before(now, before, steps):
+    """Unless somebody else has changed it; forwarding stays, because others may rely on it."""
+    sysctls = {V4: "1"} if now is None else {V4: "1", LOOSE: now}
+    found = host(sysctls=sysctls, before={LOOSE: before, V4: "0"})
+
+    assert plan.plan(wanted(), found) == steps
+    assert plan.plan(wanted(sysctls={LOOSE: "2"}), found) == ()
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,7 @@ class LinuxHost:
             made=frozenset(ours),
             firewall=self._table.observe() if self._made.firewall else None,
             sysctls=sysctl.observe(),
+            before=dict(self._made.sysctls),
             rules=rules,
             routes=routes,
         )
