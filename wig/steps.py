@@ -196,7 +196,10 @@ class HostPort(Protocol):
         """Return the names of the interfaces that wig made or adopted, now or before a restart."""
 
     def clients(self, name: str) -> Mapping[str, DevicePeer]:
-        """Return, by public key, the peers of a device that have an endpoint; no device: none."""
+        """Return, by public key, the peers of a device that have an endpoint; no device: none.
+
+        Overlaps with other calls, as `samples` does.
+        """
 
     def remember(self) -> None:
         """Keep, in memory, what a device that dies would take along: where its clients are."""

@@ -1,6 +1,7 @@
 """Addresses of idle clients: taken from a host in memory, and from what is remembered of it."""
 
 import logging
+import threading
 
 import pytest
 
@@ -22,6 +23,7 @@ class Host(FakeHost):
     """A host where a client may come just before its peer is changed."""
 
     comes = None
+    meanwhile = None
 
     def connect(self, peer, at_s=0.0):
         """A client shakes hands, at a time that counts from `WALL`."""
@@ -31,6 +33,8 @@ class Host(FakeHost):
         self.devices["wg0"] = device._replace(peers={**device.peers, peer.public_key: found})
 
     def clients(self, name):
+        if self.meanwhile is not None:
+            self.meanwhile()
         if self.comes is not None:
             self.connect(*self.comes)
         return super().clients(name)
@@ -76,6 +80,22 @@ def test_a_connected_client_is_not_forgotten(follower):
 
     assert follower.host.steps == []
     assert follower.sink.endpoint_age_s is not None
+
+
+def test_looking_for_idle_clients_holds_up_nobody(follower):
+    """Reading a large device takes long; entries that arrive then are applied."""
+    held_up = []
+
+    def arrive():
+        other = threading.Thread(target=follower.sink.dead)
+        other.start()
+        other.join(5.0)
+        held_up.append(other.is_alive())
+
+    follower.host.meanwhile = arrive
+
+    assert wipe(follower, 0.0) == 0
+    assert held_up == [False]
 
 
 def test_a_client_that_comes_at_the_last_moment_is_kept(follower):
