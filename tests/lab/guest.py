@@ -23,8 +23,6 @@ MEMORY_MIB = 2048
 BOOT_S_MAX = 120.0  # three seconds on an idle machine
 SILENT_S_MAX = 20.0  # while it boots the kernel always has something to say
 BOOTS_MAX = 4
-# It ends with the tests; and it comes before others, where that is allowed, because it is slow.
-_RUN = ("nice", "-n", "-10", "setpriv", "--pdeathsig", "KILL")
 # Namespaces and links with many peers end at once when the kernel hurries all processors on.
 _KERNEL_COMMAND = "console=ttyS0 panic=-1 mitigations=off rcupdate.rcu_expedited=1"
 
@@ -94,7 +92,7 @@ def _booted(kernel: GuestKernel, folder: Path) -> "subprocess.Popen[bytes]":
     for _ in range(BOOTS_MAX):
         with (folder / "console").open("wb") as console:
             guest = subprocess.Popen(
-                [*_RUN, QEMU, *_machine(kernel, folder)],
+                ["setpriv", "--pdeathsig", "KILL", QEMU, *_machine(kernel, folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,

@@ -22,7 +22,7 @@ from typing import Any
 
 TICK_S = 0.01
 BURST_MAX = 30  # packets at once, after a delay
-CATCH_UP = 1.2  # times the rate, until a delay is made up for
+CATCH_UP = 1.5  # times the rate, until a delay is made up for
 RECEIVE_MAX = 256  # packets in one system call
 BUFFER_BYTES = 64 << 20  # a receiver that is held up for half a minute loses nothing itself
 DUE_MAX = 12  # packets that are due before the next tick of a sender that is on time
@@ -91,6 +91,7 @@ class Stream:
         self.sent = 0
         self._seen: set[int] = set()
         self._goal: int | None = None
+        self._late = False
         self._twice = 0
         self._last_came = time.monotonic()
 
@@ -112,7 +113,7 @@ class Stream:
             self._send()
             self._receive()
             if self._settled():
-                self._goal = None
+                self._goal, self._late = None, False
                 _reply({})
             now = time.monotonic()
             next_tick = max(next_tick + TICK_S, now)
@@ -164,8 +165,10 @@ class Stream:
             self._last_came = time.monotonic()
 
     def _settled(self) -> bool:
-        """Say whether what was to be waited for has come, and nothing is late."""
-        return self._goal is not None and len(self._seen) >= self._goal and self._due() <= DUE_MAX
+        """Say whether what was to be waited for has come."""
+        if self._late:
+            return self._due() <= DUE_MAX
+        return self._goal is not None and len(self._seen) >= self._goal
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """Return the reply; None: later."""
@@ -174,6 +177,9 @@ class Stream:
                 return {}
             case "settle":
                 self._goal = len(self._seen) + request["count"]
+                return None
+            case "catch up":
+                self._late = True
                 return None
             case "stop":
                 self._sending = False
