@@ -22,7 +22,7 @@ from bridge.rivals import Rivals
 from bridge.source import Me
 from bridge.supervisor import Service
 from bridge.wire import NodeStatus
-from wig import access
+from wig import access, errors
 from wig.commands import DECODE
 from wig.replication import Root
 from wig.sqlite.datastore import Datastore
@@ -86,7 +86,10 @@ class Primary:
     async def _publish(self) -> Never:
         """Touch the stream only after asking whether another primary is there."""
         await self.rivals.check()
-        await self.publisher.run()
+        try:
+            await self.publisher.run()
+        except errors.Fenced as error:
+            raise await self.rivals.replaced(error) from None
 
     async def _serve_when_ready(self) -> Never:
         await self.publisher.ready.wait()

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 EVERY_S = 1.0
 ASK_S = 0.5  # for another primary to answer, before this one starts
+DOUBLE_S = 2.5  # for whoever has replaced this one to be heard: two announcements and a half
 
 _decode = codec.decoder(Announcement)
 
@@ -37,6 +38,9 @@ class Rivals:
         self._writer = writer
         self._since_ms = int(datetime.now(UTC).timestamp() * 1000)
         self._stop: asyncio.Future[errors.Fenced] = asyncio.get_running_loop().create_future()
+        self._double: Announcement | None = None
+        """Another process of this node."""
+        self._doubled = asyncio.Event()
 
     async def check(self) -> None:
         """Raise `Fenced` if another primary lives whose place this one must not take."""
@@ -58,6 +62,30 @@ class Rivals:
         finally:
             await subscription.stop()
         raise self._stop.result()
+
+    async def replaced(self, error: errors.Fenced) -> errors.Fenced:
+        """Return `error`, with what is lost of this one, if the process that has its place says."""
+        if self._double is None and self._bus.up:
+            subscription = await self._bus.subscribe(subjects.PRIMARY, self._listen)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DOUBLE_S):
+                    await self._doubled.wait()
+            await subscription.stop()
+        return await self._writer.call(self._replaced, error)
+
+    def _replaced(self, error: errors.Fenced) -> errors.Fenced:
+        """In the writer's thread."""
+        position = self._datastore.position()
+        head = position.seq if position else 0
+        return primacy.replaced(error, self._mine(), self._double, head, self._digest_at).error
+
+    async def _listen(self, message: connection.Message) -> None:
+        """Learn of another process of this node."""
+        with suppress(errors.Invalid):
+            other = _decode(message.data)
+            if other.node == self._me.node and other.instance != self._me.instance:
+                self._double = other
+                self._doubled.set()
 
     def _mine(self) -> Announcement:
         return Announcement(
@@ -88,6 +116,7 @@ class Rivals:
         except errors.Invalid as error:
             logger.warning("announcement not understood", extra={"error": error.message})
             return
+        await self._listen(message)
         verdict = await self._writer.call(self._judge, other)
         if verdict is not None and not self._stop.done():
             if verdict.final:

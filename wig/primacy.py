@@ -43,7 +43,7 @@ class Announcement(Message, frozen=True, kw_only=True):
 
 
 class Verdict(NamedTuple):
-    """This primary has to stop."""
+    """This primary has to stop, and tells what it has that the one that goes on has not."""
 
     error: errors.Fenced
     final: bool
@@ -75,6 +75,22 @@ def judge(
         loss = _loss(mine, other, head, digest_at)
         return Verdict(_duplicate(other, loss), final=False, loss=loss)
     return None
+
+
+def replaced(
+    error: errors.Fenced,
+    mine: Announcement,
+    other: Announcement | None,
+    head: int,
+    digest_at: DigestAt,
+) -> Verdict:
+    """Return how this primary stops, whose place another process of its node has taken.
+
+    `error` is how it found that; `other` is what that process says, None: nothing was heard of it.
+    """
+    loss = _loss(mine, other, head, digest_at) if other else None
+    told = errors.Fenced(f"{error.message}{_told(loss)}", field=error.field, hint=error.hint)
+    return Verdict(told, final=False, loss=loss)
 
 
 def _loss(mine: Announcement, other: Announcement, head: int, digest_at: DigestAt) -> Loss | None:
@@ -165,9 +181,12 @@ def refusal(
 
 
 def _ahead(theirs: Position | None, mine: Position, lineage: Lineage) -> bool:
-    """Say whether a node has something that this database lacks and does not know to be lost."""
+    """Say whether a node has something that this database lacks.
+
+    What this timeline left may be what another primary has acknowledged, and nobody was told of.
+    """
     if theirs is None:
         return False
-    if theirs.epoch == mine.epoch:
-        return theirs.seq > mine.seq
-    return all(fork.epoch != theirs.epoch for fork in lineage)
+    left_at = {fork.parent: fork.seq for fork in lineage}
+    known = any(fork.epoch == theirs.epoch for fork in lineage)
+    return not known or theirs.seq > left_at.get(theirs.epoch, mine.seq)

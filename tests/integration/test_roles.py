@@ -166,6 +166,22 @@ def test_a_copy_started_elsewhere_is_turned_away_however_often(site):
         assert first.running
 
 
+def test_a_copy_that_is_turned_away_tells_what_only_it_has(site):
+    """It was the primary until an older copy of it was started in its place."""
+    db = site.init("hub.db")
+    with site.primary(db) as first:
+        site.interface()
+        older = site.directory / "older.db"
+        assert site.local("backup", "--db", str(db), str(older)).code == 0
+        assert site.peer().code == 0
+        first.stop()
+    with site.primary(older):
+        with site.datastore(db, "hub") as stale:
+            assert stale.ended() == 78
+        assert "entries 3–3 of this one are lost" in stale.log()
+        assert "is served by another instance already" in stale.log()
+
+
 def test_a_primary_that_wakes_up_finds_itself_replaced(site):
     """It was stopped for a while, and somebody started a copy of its database meanwhile."""
     db = site.init("hub.db")

@@ -13,7 +13,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.property import replication_disk, replication_nodes, replication_world
+from tests.property import (
+    replication_disk,
+    replication_nodes,
+    replication_primary,
+    replication_world,
+)
 from wig import log, owner, primacy, replica, replication, upstream
 
 
@@ -72,6 +77,8 @@ STREAM = _of(
     replication_nodes,
     ("acknowledged is what the stream has taken", "Node.send", "taken and answered", "answered"),
     ("a double that speaks makes its owner look", "Node.doubt", "self.after is not None", "False"),
+) + _of(
+    replication_primary,
     ("a fenced primary does not start again", "Primary.may_run", "not self.disk.fenced", "True"),
 )  # fmt: skip
 
@@ -130,8 +137,10 @@ PRIMACY = _of(
     ("of one term the later stops", "judge", "log.term(other.epoch) == log.term(mine.epoch)", "False"),
     ("the one that was there first stays", "_later", ") > (", ") != ("),
     ("a primary that lives is not overruled", "refusal", 'if place.role == "primary"', "if False"),
+    ("what was left is not known to be lost", "_ahead", "theirs.seq > left_at.get(theirs.epoch, mine.seq)", "theirs.epoch == mine.epoch and theirs.seq > mine.seq"),
     ("nothing that can be reached is lost", "refusal", "not ahead or force", "True"),
     ("what a fenced one cannot prove is told as such", "_loss", "exact = ours is not None and not differs", "exact = True"),
+    ("who is replaced tells what is lost", "replaced", "if other else None", "if not other else None"),
     ("who is fenced tells what is lost", "_loss", "else common + 1", "else common + 2"),
 ) + _of(
     replication_world,
@@ -202,8 +211,10 @@ SHOWN_BY = {
     "of one term the later stops": "of_two_copies_the_one_that_was_there_first_stays",
     "the one that was there first stays": "of_two_copies_the_one_that_was_there_first_stays",
     "a primary that lives is not overruled": "a_primary_that_lives_is_never_overruled",
+    "what was left is not known to be lost": "who_left_entries_that_somebody_has_is_not_promoted",
     "nothing that can be reached is lost": "who_lacks_entries_that_somebody_has_is_not_promoted",
     "what a fenced one cannot prove is told as such": "what_is_lost_of_a_machine_that_was_rolled_back_is_not_told_as_proven",
+    "who is replaced tells what is lost": "who_is_replaced_tells_what_is_lost_of_it",
     "who is fenced tells what is lost": "a_promoted_follower_wins_and_the_old_primary_stays_fenced",
     "a promotion raises the term": "a_promoted_follower_wins_and_the_old_primary_stays_fenced",
 }

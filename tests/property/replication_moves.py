@@ -5,7 +5,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from tests.property.replication_disk import Disk
 from tests.property.replication_downstream import Downstream
-from tests.property.replication_nodes import Node, Primary
+from tests.property.replication_nodes import Node
+from tests.property.replication_primary import Primary
 from tests.property.replication_world import HUB, UPSTREAMS, World
 
 downstreams = st.sampled_from(sorted(UPSTREAMS))

@@ -10,10 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.property.replication_disk import Consumer, Disk, Message, Published, Stream
-from wig import errors, log, owner, primacy, replication
+from wig import errors, log, owner, replication
 from wig import replica_events as on
-from wig.log import Position, Record
-from wig.primacy import Announcement
+from wig.log import Position
 from wig.replication import Beacon, Continue, Root, Serving, Snapshot
 from wig.snapshot import Header
 
@@ -148,7 +147,7 @@ class Node(ABC):
             case owner.Publish(after):
                 self.go_on(after)
             case owner.Stop(reason):
-                self.stop(reason)
+                self.replace(reason)
 
     def go_on(self, after: int) -> None:
         """Publish from there on, unless a snapshot has replaced all meanwhile."""
@@ -179,7 +178,7 @@ class Node(ABC):
         self.world.streams[self.key] = Stream(self.instance, action.first)
         self.take(owner.Begun(action.first))
 
-    def stop(self, reason: str) -> None:
+    def replace(self, reason: str) -> None:
         raise AssertionError(f"nobody else owns the stream of {self.name}: {reason}")
 
     # Those that follow.
@@ -256,92 +255,3 @@ class Node(ABC):
             state_digest="",
             objects=0,
         )
-
-
-class Primary(Node):
-    """A writer."""
-
-    follows = False
-    disk: Disk
-
-    def __str__(self) -> str:
-        doing = "publishing" if self.after is not None else self.why
-        return f"{self.name}/{self.instance} {doing} at {self.disk.position}"
-
-    def start(self) -> None:
-        self.ready = False
-        self.running = self.may_run()
-        self.why = "starting"
-        self.since_ms = int(self.world.now * 1000)
-        super().start()
-
-    def may_run(self) -> bool:
-        return not self.disk.fenced
-
-    @property
-    def term(self) -> int:
-        return log.term(self.disk.lineage[-1].epoch)
-
-    def root(self) -> Root | None:
-        at = self.published
-        return Root(epoch=at.epoch, seq=at.seq, age_s=0.0, path=(self.name,)) if at else None
-
-    def confirmed(self) -> bool:
-        return True
-
-    def commit(self) -> None:
-        """Do a command; it is refused before the stream is ours."""
-        if not (self.active and self.ready):
-            return
-        payload = self.world.fresh("p").encode()
-        position = self.disk.position
-        digest = log.chain(bytes.fromhex(position.digest), payload)
-        self.store(self.disk.with_entry(Record(position.seq + 1, payload, digest)))
-        self.grown()
-
-    def store(self, disk: Disk) -> None:
-        self.disk = disk
-        self.world.promises.note(disk)
-
-    def accepted(self, seq: int) -> None:
-        super().accepted(seq)
-        self.ready = True
-        self.world.promises.acknowledge(self, seq)
-
-    def begin(self, action: owner.Begin) -> None:
-        self.world.promises.told_of_loss(self, action)
-        super().begin(action)
-
-    def mint(self) -> None:
-        self.store(self.disk.with_epoch(self.world.epoch(self.term)))
-
-    def stop(self, reason: str) -> None:
-        assert len(self.world.primaries) > 1, f"{self.name} is alone, and stops: {reason}"
-        self.running, self.why, self.after = False, reason, None
-        self.todo.clear()
-
-    def restart(self, *, asks: bool = True) -> None:
-        """Start again, unless another instance answers; its answer may be lost."""
-        others = [it for it in self.world.primaries if it is not self and it.active]
-        near = [it for it in others if self.world.reach(self.name, it.name)]
-        self.start()
-        self.frozen = False
-        if asks and self.running:
-            if any(it.name == self.name for it in near):
-                self.stop("another instance serves this node")
-            for it in near:
-                self.hears(it.announcement(), it.disk)
-
-    def announcement(self) -> Announcement:
-        return Announcement(
-            database=DATABASE, node=self.name, instance=self.instance, since_ms=self.since_ms,
-            lineage=self.disk.lineage, head=self.disk.head,
-        )  # fmt: skip
-
-    def hears(self, other: Announcement, theirs: Disk) -> None:
-        verdict = primacy.judge(self.announcement(), other, self.disk.head, self.disk.digest_at)
-        if verdict and self.running:
-            self.world.promises.check_loss(self.disk.state, theirs.state, verdict.loss)
-            self.stop(verdict.error.message)
-            if verdict.final:
-                self.disk = replace(self.disk, fenced=True)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.property.replication_moves import Moves, downstreams, servers, some, which
-from tests.property.replication_nodes import Primary
+from tests.property.replication_primary import Primary
 from tests.property.replication_world import HUB, UPSTREAMS
 
 

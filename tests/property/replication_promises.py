@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from tests.property.replication_disk import Disk, State
 from tests.property.replication_downstream import Downstream
-from tests.property.replication_nodes import Node, Primary
+from tests.property.replication_nodes import Node
+from tests.property.replication_primary import Primary
 from wig import log
 from wig.log import Loss, Position
 from wig.owner import Begin, Cause
@@ -75,8 +76,7 @@ class Promises:
             assert again, f"invariant 5: two acknowledged {at}"
             self.acknowledged[at] = digest
             self.promised.add(record.payload)
-            if self.world.single:
-                self.open[digest] = record.seq
+            self.open[digest] = record.seq
 
     def told_of_loss(self, primary: Primary, begin: Begin) -> None:
         """Declare what an operator was told, and check that it is not too much."""
@@ -92,7 +92,14 @@ class Promises:
             if first <= self.open[digest] <= last and begin.cause is not Cause.FIRST:
                 del self.open[digest]
 
-    def check_loss(self, mine: State, other: State, loss: Loss | None) -> None:
+    def check_loss(self, stops: Disk, goes_on: Disk, loss: Loss | None) -> None:
+        """Check what a primary that stops tells, and take it as told."""
+        self.check_told(stops.state, goes_on.state, loss)
+        if loss:
+            lost = {it.digest.hex() for it in stops.records} - goes_on.digests()
+            self.open = {it: seq for it, seq in self.open.items() if it not in lost}
+
+    def check_told(self, mine: State, other: State, loss: Loss | None) -> None:
         """Check what the operator is told that one has and the other has not."""
         kept = common(mine, other)
         if loss is None:
@@ -129,7 +136,7 @@ class Promises:
             assert root is None or request.node not in root.path, "they follow each other"
         proven = isinstance(answer, Snapshot) and "not in this timeline" in answer.reason
         if proven and claim.seq >= disk.base:  # else it cannot be compared
-            self.check_loss(self.truth[claim], disk.state, answer.loss)
+            self.check_told(self.truth[claim], disk.state, answer.loss)
             if answer.loss and self.world.single and not self.world.rolled_back:
                 left = [fork.seq for fork in disk.lineage if fork.parent == claim.epoch]
                 known = min([disk.head, claim.seq - 1, *left]) + 1

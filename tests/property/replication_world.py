@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from tests.property.replication_disk import Consumer, Disk, Message, Published, Stream
 from tests.property.replication_downstream import Downstream
-from tests.property.replication_nodes import Node, Primary
+from tests.property.replication_nodes import Node
+from tests.property.replication_primary import Primary
 from tests.property.replication_promises import Promises
 from wig import errors, log, primacy
 from wig import replica_events as on
@@ -273,6 +274,7 @@ class World:
         key = (primary.name, backup.generation)
         self.lose_streams(primary.name)
         stream = self.streams[key] = Stream(owner, backup.base + 1)
+        stream.taken = {record.seq: record.digest.hex() for record in backup.records}
         for record in backup.records[backup.base :]:
             epoch = log.epoch_at(backup.lineage, record.seq)
             before = bytes.fromhex(backup.digest_at(record.seq - 1) or "")
@@ -284,15 +286,10 @@ class World:
 
     def start_copy(self, disk: Disk, name: str, *, asks: bool) -> None:
         """Start a copy of a primary's database elsewhere."""
-        self.second_primary()
+        self.single = False
         copy = Primary(self, name, disk)
         self.primaries.append(copy)
         copy.restart(asks=asks)
-
-    def second_primary(self) -> None:
-        """Let go of what one alone can promise: two may both have acknowledged."""
-        self.single = False
-        self.promises.open.clear()
 
     # Promotion.
 
@@ -313,7 +310,7 @@ class World:
         term = max(log.term(fork.epoch) for fork in lineage) + 1
         disk = disk.with_epoch(self.epoch(term))
         self.promises.note(disk)
-        self.second_primary()
+        self.single = False
         del self.downstreams[name]
         self.primaries.append(Primary(self, name, disk))
 

@@ -110,6 +110,24 @@ def test_a_server_that_loses_a_claim_does_not_let_two_share_an_epoch(world, rest
     assert world.converged()
 
 
+def test_who_is_replaced_tells_what_is_lost_of_it(world):
+    """Its server lost the last entries, and an older copy was there before they were sent again."""
+    old, backup = world.root, world.root.disk
+    world.write(old, 2)
+    old.frozen = True
+    world.lose_tail(HUB, 2)
+    world.start_copy(backup, HUB, asks=True)
+    world.settle()
+    old.frozen = False
+    world.write(world.primaries[-1], 1)
+
+    world.calm(5)  # what it says is compared to what is true
+
+    assert not old.running
+    assert "entries 6–7 of this one are lost" in old.why
+    assert world.converged()
+
+
 def test_a_claim_that_a_server_loses_is_repeated(world):
     """Its power failed, and it knows the owner before."""
     world.root.restart()
@@ -247,6 +265,28 @@ def test_a_primary_that_lives_is_never_overruled(world):
     world.promote("mid", force=True)
 
     assert [it.name for it in world.primaries] == [HUB]
+
+
+def test_who_left_entries_that_somebody_has_is_not_promoted(world):
+    """A copy began an epoch before they were made, and it is not known that they are lost."""
+    backup = world.root.disk
+    old = world.root
+    world.follow("gw-leaf", HUB)
+    world.cut = frozenset({"mid", "leaf", "gw-mid"})
+    world.write(old, 2)
+    world.calm(5)
+    old.frozen = True
+    world.cut = frozenset({HUB, "mid", "leaf", "gw-mid"})
+    world.lose_streams(HUB)
+    world.start_copy(backup, HUB, asks=True)
+    world.write(world.primaries[-1], 1)
+    world.calm(15)
+    assert world.downstreams["mid"].disk.position == world.primaries[-1].disk.position
+    world.primaries[-1].running = False
+    world.cut = frozenset()
+
+    world.promote("mid", force=False)
+    assert "mid" in world.downstreams
 
 
 def test_who_lacks_entries_that_somebody_has_is_not_promoted(world):

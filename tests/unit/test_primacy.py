@@ -5,9 +5,9 @@ import pytest
 from msgspec import structs
 
 from tests import builders
-from wig import log
+from wig import errors, log
 from wig.log import Fork, Loss, Position
-from wig.primacy import Announcement, Place, judge, refusal
+from wig.primacy import Announcement, Place, judge, refusal, replaced
 
 DIGEST = "ab" * 32
 
@@ -132,6 +132,19 @@ def test_who_stops_tells_what_the_other_has_not_reached():
     assert str(verdict.loss) == "entries 45–50, and perhaps earlier ones,"
 
 
+def test_who_is_replaced_tells_what_it_has_that_the_other_has_not():
+    """As far as it hears of it."""
+    fenced = errors.Fenced("node: 'hub' has been replaced", field="name", hint="see who serves it")
+    other = says("hub", ME.lineage[-1], fork("x", 45, epoch(0)))
+
+    told, silent = (replaced(fenced, ME, it, 50, digest_at) for it in (other, None))
+
+    assert str(told.error) == "node: 'hub' has been replaced; entries 46–50 of this one are lost"
+    assert (told.error.field, told.error.hint) == (fenced.field, fenced.hint)
+    assert (told.final, told.loss) == (False, Loss(first=46, last=50))
+    assert (str(silent.error), silent.loss) == (str(fenced), None)
+
+
 def test_an_announcement_without_an_epoch_is_none():
     """What cannot be judged is not understood."""
     with pytest.raises(msgspec.ValidationError):
@@ -165,7 +178,7 @@ def at(seq: int, where: str = SECOND) -> Position:
         pytest.param((), id="nobody"),
         pytest.param((Place("a", "follower", at(50)), Place("b", "gateway", at(50))), id="equal"),
         pytest.param((Place("a", "follower", None),), id="empty"),
-        pytest.param((Place("a", "follower", at(90, FIRST)),), id="in a past that was left"),
+        pytest.param((Place("a", "follower", at(10, FIRST)),), id="where its past was left"),
     ],
 )
 def test_a_follower_may_be_promoted(others):
@@ -183,6 +196,7 @@ def test_a_follower_may_be_promoted(others):
             id="ahead",
         ),
         pytest.param((Place("a", "follower", at(20, THIRD)),), "'a' has entries", id="later epoch"),
+        pytest.param((Place("a", "follower", at(11, FIRST)),), "'a' has entries", id="left before"),
     ],
 )  # fmt: skip
 def test_a_follower_is_not_promoted(others, message):
