@@ -1,4 +1,4 @@
-"""The program behind `PacketStream`: `python send_packets.py RATE PORT [ADDRESS]`.
+"""The program behind `PacketStream`: `python send_packets.py RATE PORT TICK_S [ADDRESS]`.
 
 With an address it begins, without one it waits for the other and then sends as well: numbered UDP
 packets, so many a second, in both directions. The time of each packet is fixed from the beginning:
@@ -20,7 +20,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-TICK_S = 0.01
 BURST_MAX = 30  # packets at once, after a delay
 CATCH_UP = 1.5  # times the rate, until a delay is made up for
 RECEIVE_MAX = 256  # packets in one system call
@@ -73,8 +72,9 @@ class _Batch:
 class Stream:
     """One end."""
 
-    def __init__(self, rate: int, port: int, target: str | None) -> None:
+    def __init__(self, rate: int, port: int, tick_s: float, target: str | None) -> None:
         self._rate = rate
+        self._tick_s = tick_s
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
         self._socket.setblocking(False)
@@ -116,7 +116,7 @@ class Stream:
                 self._goal, self._late = None, False
                 _reply({})
             now = time.monotonic()
-            next_tick = max(next_tick + TICK_S, now)
+            next_tick = max(next_tick + self._tick_s, now)
             ready, _, _ = select.select([sys.stdin], [], [], next_tick - now)
             if ready:
                 piece = os.read(sys.stdin.fileno(), 65536)
@@ -217,8 +217,8 @@ def _reply(answer: dict[str, Any]) -> None:
 
 def main() -> None:
     """Run one end."""
-    rate, port, *target = sys.argv[1:]
-    Stream(int(rate), int(port), target[0] if target else None).run()
+    rate, port, tick_s, *target = sys.argv[1:]
+    Stream(int(rate), int(port), float(tick_s), target[0] if target else None).run()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from tests.lab.host import Host, Spawned
 
 PORT = 4999
 REPLY_S_MAX = 30.0 * PATIENCE
+TICK_S = 0.01 if PATIENCE > 1 else 0.001
+"""How often packets are sent: one by one, but where that would take all of an emulated machine."""
 # Where everything takes long, packets come before those who make them necessary.
 _FIRST = ("nice", "-n", "-10") if PATIENCE > 1 else ()
 
@@ -34,7 +36,7 @@ class PacketStream:
     def __init__(self, client: Host, server: Host, rate: int = 1050) -> None:
         """Begin, with packets a second each way; the server is told no address of the client."""
         self.rate = rate
-        words = (*_FIRST, sys.executable, send_packets.__file__, str(rate), str(PORT))
+        words = (*_FIRST, sys.executable, send_packets.__file__, str(rate), str(PORT), str(TICK_S))
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self._server = server.spawn(*words, **pipes)
         self._ask(self._server, "begin")  # it listens

@@ -58,7 +58,7 @@ def lab(request):
         WebServer(net.host("server", "world")) as server,
     ):
         gateway.load(MINE)
-        config = clients.config(2, gateway)
+        config = clients.config(2, gateway, dns=None)
         with WgQuick(net.host("client", "access"), config) as tunnel:
             # A client that must wait for a processor loses nothing itself.
             tunnel.host.run("ip", "link", "set", "vpn0", "txqueuelen", "10000")
