@@ -137,16 +137,19 @@ def all_in(lineage: Lineage, records: Sequence[Record], epoch: str) -> bool:
     return all(epoch_at(lineage, record.seq) == epoch for record in ends)
 
 
+def related(mine: Lineage, theirs: Lineage) -> bool:
+    """Say whether two timelines have an epoch in common that neither has forgotten."""
+    return any(fork in theirs for fork in mine)
+
+
 def parted(mine: Lineage, theirs: Lineage, head: int) -> tuple[int, str | None]:
     """Return the last entry that two timelines may have in common, as far as their epochs tell.
 
     And the digest that it has in theirs, None if they do not say: one epoch has two branches when
-    a copy of a primary went on in it, or when database and stream were rolled back together.
-    `head` is the last entry of mine.
+    the machine of its writer was rolled back as it ran. `head` is the last entry of mine. They are
+    `related`.
     """
-    shared = max((n for n, fork in enumerate(mine) if fork in theirs), default=None)
-    if shared is None:
-        return 0, None
+    shared = max(n for n, fork in enumerate(mine) if fork in theirs)
     they_left = next(iter(theirs[theirs.index(mine[shared]) + 1 :]), None)
     we_left = next((fork.seq for fork in mine[shared + 1 :]), head)
     if they_left is None or they_left.seq > we_left:

@@ -70,10 +70,10 @@ def judge(
         return Verdict(_stranger(other), final=False) if _later(mine, other) else None
     if log.term(other.epoch) > log.term(mine.epoch):
         loss = _loss(mine, other, head, digest_at)
-        return Verdict(_superseded(other, loss), final=True, loss=loss)
+        return Verdict(_superseded(mine, other, loss), final=True, loss=loss)
     if log.term(other.epoch) == log.term(mine.epoch) and _later(mine, other):
         loss = _loss(mine, other, head, digest_at)
-        return Verdict(_duplicate(other, loss), final=False, loss=loss)
+        return Verdict(_duplicate(mine, other, loss), final=False, loss=loss)
     return None
 
 
@@ -88,13 +88,21 @@ def replaced(
 
     `error` is how it found that; `other` is what that process says, None: nothing was heard of it.
     """
-    loss = _loss(mine, other, head, digest_at) if other else None
-    told = errors.Fenced(f"{error.message}{_told(loss)}", field=error.field, hint=error.hint)
+    if other is None:
+        return Verdict(error, final=False)
+    loss = _loss(mine, other, head, digest_at)
+    message = f"{error.message}{_told(mine, other, loss)}"
+    told = errors.Fenced(message, field=error.field, hint=error.hint)
     return Verdict(told, final=False, loss=loss)
 
 
 def _loss(mine: Announcement, other: Announcement, head: int, digest_at: DigestAt) -> Loss | None:
-    """Return the entries after the place where the other's timeline left this one."""
+    """Return the entries after the place where the other's timeline left this one.
+
+    None as well if that cannot be told, because both have forgotten the epoch.
+    """
+    if not log.related(mine.lineage, other.lineage):
+        return None
     common, theirs = log.parted(mine.lineage, other.lineage, head)
     if other.lineage[-1] in mine.lineage:
         # It is in an epoch of ours: no further than its head, and about to begin one if it starts.
@@ -106,7 +114,9 @@ def _loss(mine: Announcement, other: Announcement, head: int, digest_at: DigestA
     return Loss(first=first, last=head, exact=exact) if first <= head else None
 
 
-def _told(loss: Loss | None) -> str:
+def _told(mine: Announcement, other: Announcement, loss: Loss | None) -> str:
+    if not log.related(mine.lineage, other.lineage):
+        return "; it was away for so long that nobody knows what is lost of it"
     return f"; {loss} of this one are lost" if loss else ""
 
 
@@ -115,18 +125,18 @@ def _later(mine: Announcement, other: Announcement) -> bool:
     return (mine.since_ms, mine.instance) > (other.since_ms, other.instance)
 
 
-def _superseded(other: Announcement, loss: Loss | None) -> errors.Fenced:
+def _superseded(mine: Announcement, other: Announcement, loss: Loss | None) -> errors.Fenced:
     return errors.Fenced(
         f"node: {other.node!r} was promoted and is the primary now "
-        f"(term {log.term(other.epoch)}){_told(loss)}",
+        f"(term {log.term(other.epoch)}){_told(mine, other, loss)}",
         field="name",
         hint=f"move this database away, and start again with --follow {other.node}",
     )
 
 
-def _duplicate(other: Announcement, loss: Loss | None) -> errors.Fenced:
+def _duplicate(mine: Announcement, other: Announcement, loss: Loss | None) -> errors.Fenced:
     return errors.Fenced(
-        f"node: {other.node!r} is the primary of this database already{_told(loss)}",
+        f"node: {other.node!r} is the primary of this database already{_told(mine, other, loss)}",
         field="db",
         hint="is this a copy of its file? A follower keeps a copy up to date: see --follow",
     )

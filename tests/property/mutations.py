@@ -140,7 +140,7 @@ PRIMACY = _of(
     ("what was left is not known to be lost", "_ahead", "theirs.seq > left_at.get(theirs.epoch, mine.seq)", "theirs.epoch == mine.epoch and theirs.seq > mine.seq"),
     ("nothing that can be reached is lost", "refusal", "not ahead or force", "True"),
     ("what a fenced one cannot prove is told as such", "_loss", "exact = ours is not None and not differs", "exact = True"),
-    ("who is replaced tells what is lost", "replaced", "if other else None", "if not other else None"),
+    ("who is replaced tells what is lost", "replaced", "if other is None", "if other"),
     ("who is fenced tells what is lost", "_loss", "else common + 1", "else common + 2"),
 ) + _of(
     replication_world,

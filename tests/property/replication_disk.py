@@ -6,6 +6,7 @@ Used by `replication_nodes` and `replication_world`; values, and JetStream's own
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from wig import log
 from wig import replica_events as on
@@ -66,6 +67,13 @@ class Disk:
     def with_epoch(self, epoch: str) -> "Disk":
         lineage = log.extended(self.lineage, epoch, self.position)
         return replace(self, lineage=lineage[-EPOCHS_KEPT:])
+
+
+class Restored(NamedTuple):
+    """A database that was replaced by an older one."""
+
+    at: float
+    disk: Disk
 
 
 @dataclass

@@ -48,6 +48,8 @@ class Downstream(Node):
             database=DATABASE if position or self.floor else None,
             floor=self.floor,
         )
+        # Answers come to inboxes of one process: they are never taken for those of another.
+        self.replica.attempt = 1000 * next(self.world.numbers)
         self.pending: do.Apply | do.Load | None = None
         self.request: AttachRequest | None = None
         self.contents: Disk | None = None

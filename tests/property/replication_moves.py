@@ -174,11 +174,11 @@ class Failures(Moves):
     def a_primary_is_restored(self, index: int, what: str) -> None:
         """The machine: with the process that runs there, which notices nothing."""
         del self.backups[index % len(self.backups) + 1 :]  # their timeline is lost
-        root, single = self.world.root, self.world.single
-        if root.name == HUB and what == "machine" and single and root.after is not None:
+        root = self.world.root
+        if root.name == HUB and what == "machine" and self.world.single and root.after is not None:
             self.world.roll_back(root, self.backups[-1])
         elif root.name == HUB:
-            both = single and what == "stream, too"
+            both = self.world.single and what == "stream, too"
             self.world.restore(root, self.backups[-1], with_stream=both)
 
     @precondition(lambda self: self.world.single and self.world.root.stream())
@@ -199,7 +199,7 @@ class Rivals(Moves):
     def a_primary_wakes_up(self, index: int) -> None:
         self.primary(index).frozen = False
 
-    @precondition(lambda self: len(self.world.primaries) < 3)
+    @precondition(lambda self: len(self.world.primaries) < 4)
     @rule(old=st.booleans(), renamed=st.booleans(), asks=st.booleans())
     def a_copy_of_the_primary_is_started(self, old: bool, renamed: bool, asks: bool) -> None:
         root = self.world.root

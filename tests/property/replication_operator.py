@@ -10,6 +10,7 @@ def tidy(world: World) -> None:
     world.messages.clear()
     for primary in world.primaries:
         primary.frozen = False
+        primary.doubt()  # it looks by itself, twice a minute
     for primary in world.primaries:
         if not primary.running:
             primary.restart()

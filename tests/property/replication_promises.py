@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tests.property.replication_world import World
 
 
+KNOWN_S_MAX = 10.0  # until everybody knows of another root, or waits
+
+
 def common(mine: State, other: State) -> int:
     """Return how many entries two have in common."""
     pairs = zip(mine, other, strict=False)
@@ -94,8 +97,10 @@ class Promises:
 
     def check_loss(self, stops: Disk, goes_on: Disk, loss: Loss | None) -> None:
         """Check what a primary that stops tells, and take it as told."""
-        self.check_told(stops.state, goes_on.state, loss)
-        if loss:
+        related = log.related(stops.lineage, goes_on.lineage)
+        if related:  # else it is told that nobody knows
+            self.check_told(stops.state, goes_on.state, loss)
+        if loss or not related:
             lost = {it.digest.hex() for it in stops.records} - goes_on.digests()
             self.open = {it: seq for it, seq in self.open.items() if it not in lost}
 
@@ -116,11 +121,11 @@ class Promises:
         for at in [it for it in self.acknowledged if it[1] > after]:
             del self.acknowledged[at]
 
-    def forget_what_nobody_has(self) -> None:
-        """Let go of promises that neither database nor stream holds any more."""
+    def forget_what_nobody_has(self, *, streams: bool = True) -> None:
+        """Let go of promises that no database holds any more, nor a stream that will be read."""
         kept = {digest for it in self.world.primaries for digest in it.disk.digests()}
         for (name, _), stream in self.world.streams.items():
-            if name == self.world.root.name:
+            if streams and name == self.world.root.name:
                 kept |= {record.digest.hex() for record in stream.records}
         self.open = {it: seq for it, seq in self.open.items() if it in kept}
 
@@ -146,10 +151,14 @@ class Promises:
             assert claim.seq + 1 < stream.first, "it gives a snapshot to who could continue"
 
     def check_taken_away(self, node: Downstream, had: Position, new: Disk) -> None:
-        """Check that nobody loses what it has and its root has, too: invariant 8."""
+        """Check that nobody loses what it has and its root has, too: invariant 8.
+
+        Whoever decided that may not have heard yet that the root's database was replaced.
+        """
         name, mine = self.world.path(node.name)[-1], self.truth[had]
-        roots = [it for it in self.world.primaries if it.name == name]
-        right = min((common(mine, it.disk.state) for it in roots), default=0)
+        roots = [it.disk for it in self.world.primaries if it.name == name]
+        roots += [it.disk for it in self.world.restored if self.world.now - it.at < KNOWN_S_MAX]
+        right = min((common(mine, it.state) for it in roots), default=0)
         kept = common(mine, new.state)
         assert kept >= right, f"invariant 8: {node.name} keeps {kept} of {right} that {name} has"
 

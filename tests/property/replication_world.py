@@ -9,7 +9,7 @@ between any two steps, and copies of it can be started.
 import itertools
 from dataclasses import replace
 
-from tests.property.replication_disk import Consumer, Disk, Message, Published, Stream
+from tests.property.replication_disk import Consumer, Disk, Message, Published, Restored, Stream
 from tests.property.replication_downstream import Downstream
 from tests.property.replication_nodes import Node
 from tests.property.replication_primary import Primary
@@ -48,6 +48,7 @@ class World:
         """There never was a second primary."""
         self.rolled_back = False
         """A whole machine was: the epoch that its primary was in may have two branches."""
+        self.restored: list[Restored] = []
         self.upstream = {name: upstreams[0] for name, upstreams in UPSTREAMS.items()}
         disk = Disk((Fork(epoch=self.epoch(0), parent="", seq=0, digest=""),))
         self.beginning = disk
@@ -250,11 +251,15 @@ class World:
         self.promises.forget_what_nobody_has()
 
     def restore(self, primary: Primary, backup: Disk, *, with_stream: bool) -> None:
-        """Replace a primary's disk by an older one, and perhaps its stream, too."""
+        """Replace a primary's disk by an older one, and perhaps its stream, too.
+
+        If there are others, what only it had is given up by whoever does that.
+        """
+        self.restored.append(Restored(self.now, primary.disk))
         if with_stream and backup.generation:
             self.restore_stream(primary, backup, "old")
         primary.disk = replace(backup)
-        self.promises.forget_what_nobody_has()
+        self.promises.forget_what_nobody_has(streams=self.single)
         primary.restart()
 
     def roll_back(self, primary: Primary, backup: Disk) -> None:

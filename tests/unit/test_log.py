@@ -180,12 +180,17 @@ def test_the_next_epoch_sorts_after_those_before(hours, promoted):
             "d15",
             id="they earlier",
         ),
-        pytest.param((log.Fork(epoch="x", parent="", seq=0, digest=""),), 0, None, id="strangers"),
     ],
 )
 def test_timelines_are_the_same_up_to_where_one_left_the_other(theirs, common, digest):
     """In the last epoch that both have been in."""
     assert log.parted(LINEAGE, theirs, 30) == (common, digest)
+
+
+def test_timelines_that_forgot_what_they_had_in_common_are_not_related():
+    """Each has been started too often since."""
+    assert log.related(LINEAGE[:2], LINEAGE[1:])
+    assert not log.related(LINEAGE[:2], LINEAGE[2:])
 
 
 def test_a_loss_says_whether_it_may_be_more():

@@ -145,6 +145,17 @@ def test_who_is_replaced_tells_what_it_has_that_the_other_has_not():
     assert (str(silent.error), silent.loss) == (str(fenced), None)
 
 
+def test_who_was_away_for_too_long_says_that_nobody_knows():
+    """Both have forgotten the last epoch that they had in common."""
+    other = structs.replace(says("paris"), lineage=(fork(epoch(1), 45, epoch(0)),))
+
+    verdict = judge(ME, other, 50, digest_at)
+
+    assert verdict is not None
+    assert verdict.loss is None
+    assert "nobody knows what is lost of it" in str(verdict.error)
+
+
 def test_an_announcement_without_an_epoch_is_none():
     """What cannot be judged is not understood."""
     with pytest.raises(msgspec.ValidationError):
