@@ -218,4 +218,4 @@ SHOWN_BY = {
     "who is fenced tells what is lost": "a_promoted_follower_wins_and_the_old_primary_stays_fenced",
     "a promotion raises the term": "a_promoted_follower_wins_and_the_old_primary_stays_fenced",
 }
-"""The story that each rule is for: without the rule it fails. No story is without one."""
+"""The story that each rule is for: without the rule it fails."""

@@ -11,10 +11,16 @@ a gateway at each of the three. All are the real state machines, `wig.owner`, `w
 - `Messages`: they overtake each other, are repeated, lost, and damaged.
 - `Failures`: processes are killed between any two steps; streams, or their ends, are lost; streams
   and states rot; databases are lost, replaced by old copies, restored from backups with or
-  without their streams; old entries are pruned; downstreams get another upstream.
+  without their streams, or with the whole machine; a server that loses its power loses the last
+  entries and the last claim; old entries are pruned; downstreams get another upstream.
 - `Rivals`: primaries freeze and wake up; copies of them are started, under the same name or
   another; the network is cut; followers are promoted.
 - `Plots`: several of these in a row.
+
+Three things are set aside. When a machine is rolled back as it runs, its primary's epoch has two
+branches: that numbers are used twice then is allowed, and nothing else. When a database is restored
+while there is another primary, whoever does it gives up what only that one had. And whoever has
+just been given a snapshot by a database that is replaced in that moment may have lost for it.
 
 **The promises** are below, by the numbers of the design. In the end the faults stop, and everybody
 must reach the head by itself. `test_mutations` breaks the protocol's rules on purpose, one by one:
