@@ -18,9 +18,9 @@ a gateway at each of the three. All are the real state machines, `wig.owner`, `w
 - `Plots`: several of these in a row.
 
 Three things are set aside. When a machine is rolled back as it runs, its primary's epoch has two
-branches: that numbers are used twice then is allowed, and nothing else. When a database is restored
-while there is another primary, whoever does it gives up what only that one had. And whoever has
-just been given a snapshot by a database that is replaced in that moment may have lost for it.
+branches: then numbers may be used twice, and losses told incompletely. When a database is restored
+while there is another primary, whoever does it gives up what only that one had. And nobody can know
+in time that the database behind a snapshot that is on its way is replaced again.
 
 **The promises** are below, by the numbers of the design. In the end the faults stop, and everybody
 must reach the head by itself. `test_mutations` breaks the protocol's rules on purpose, one by one:
