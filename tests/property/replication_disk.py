@@ -87,7 +87,9 @@ class Stream:
     owners: list[str] = field(default_factory=list)
     """Who had it before."""
     taken: dict[int, str] = field(default_factory=dict)
-    """The digest of each entry that it ever took, also of what is pruned: for the invariants."""
+    """The digest of each entry that it took, also of what is pruned: for the invariants."""
+    ever: set[str] = field(default_factory=set)
+    """The same of what it has lost since, too."""
 
     @property
     def last(self) -> int:
@@ -108,6 +110,7 @@ class Stream:
             self.records.append(entry.record)
             self.epochs[entry.record.seq] = entry.epoch
             self.taken[entry.record.seq] = entry.record.digest.hex()
+            self.ever.add(entry.record.digest.hex())
         return fits
 
     def entries(self, seq: int, count: int) -> tuple[list[Record], str]:

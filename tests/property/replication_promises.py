@@ -73,7 +73,7 @@ class Promises:
             at, digest = (log.epoch_at(disk.lineage, record.seq), record.seq), record.digest.hex()
             if self.acknowledged.get(at) == digest:
                 break
-            taken = stream is not None and record.seq <= stream.last
+            taken = stream is None or record.seq < stream.first or digest in stream.ever
             assert taken, f"acknowledged, and the stream lacks it: {at}"
             again = at not in self.acknowledged or self.world.rolled_back
             assert again, f"invariant 5: two acknowledged {at}"

@@ -280,6 +280,7 @@ class World:
         self.lose_streams(primary.name)
         stream = self.streams[key] = Stream(owner, backup.base + 1)
         stream.taken = {record.seq: record.digest.hex() for record in backup.records}
+        stream.ever = backup.digests()
         for record in backup.records[backup.base :]:
             epoch = log.epoch_at(backup.lineage, record.seq)
             before = bytes.fromhex(backup.digest_at(record.seq - 1) or "")
