@@ -12,7 +12,7 @@ import secrets
 import socket
 import struct
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Never
 
 from bridge import systemd
@@ -29,14 +29,15 @@ of the machine was frozen, this is one."""
 START_LOOKS_MAX = 300  # for its first one: a database of a million peers is read before
 READY_S_MAX = 20.0  # for it to be ready before that is a problem: the primary may just have started
 _DATAGRAM_BYTES = 4096
+_DATAGRAMS_MAX = 100  # read at one look, so that nobody can hold us up
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid, unix(7)
 
 
 class _Ear:
     """A socket on which one process is heard, as systemd has one.
 
-    It is an abstract one, so that no file is left when we are killed. Anybody could send to it;
-    the kernel says who did.
+    It is an abstract one, so that no file is left when we are killed. Anybody on this host can
+    send to it; the kernel says who did. What others send may leave no room for the process's own.
     """
 
     def __init__(self) -> None:
@@ -46,17 +47,21 @@ class _Ear:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self._socket.bind(f"\0{name}")
 
-    def lines(self, pid: int) -> Iterator[str]:
-        """Yield what the process has said since the last time."""
+    def hear(self, pid: int) -> tuple[list[str], bool]:
+        """Return what the process has said since the last time, and whether others spoke, too."""
+        lines: list[str] = []
+        others = False
         space = socket.CMSG_SPACE(_CREDENTIALS.size)
-        while True:
+        for _ in range(_DATAGRAMS_MAX):
             try:
                 said, more, _, _ = self._socket.recvmsg(_DATAGRAM_BYTES, space)
             except BlockingIOError:
-                return
-            senders = [_CREDENTIALS.unpack(about)[0] for _, _, about in more]
-            if senders == [pid]:
-                yield from said.decode(errors="replace").split("\n")
+                break
+            if [_CREDENTIALS.unpack(about)[0] for _, _, about in more] == [pid]:
+                lines += said.decode(errors="replace").split("\n")
+            else:
+                others = True
+        return lines, others
 
     def close(self) -> None:
         self._socket.close()
@@ -119,9 +124,12 @@ class Child:
                 await asyncio.wait([ended], timeout=self._look_s)
                 if ended.done():
                     return f"it ended with code {ended.result()}; the log says why"
-                heard = list(ear.lines(process.pid))
+                heard, others = ear.hear(process.pid)
                 self._note(heard)
-                silent, silent_max = (0, SILENT_LOOKS_MAX) if heard else (silent + 1, silent_max)
+                if heard:
+                    silent, silent_max = 0, SILENT_LOOKS_MAX
+                elif not others:
+                    silent += 1
             # It would not hear that it is to end.
             process.kill()
             return f"it hung: no sign of life for {silent * self._look_s:.0f} s"

@@ -21,7 +21,7 @@ from bridge.ownership import Head, Store, head_of
 from bridge.publisher import Publisher
 from bridge.worker import Worker
 from wig import errors
-from wig.commands import DECODE, DeleteInterface, objects
+from wig.commands import DECODE, objects
 from wig.log import Record
 from wig.sqlite.datastore import Outcome, Request
 
@@ -191,8 +191,7 @@ class Commands:
     async def _committed(self, requests: list[Request]) -> tuple[list[Outcome], list[Record], Head]:
         begin = time.monotonic()
         small = len(requests) <= SMALL_REQUESTS_MAX and not any(
-            isinstance(command, DeleteInterface) or objects(command) > 1
-            for command in (request.command for request in requests)
+            objects(request.command) > 1 for request in requests
         )
         try:
             if small and self._quick and self._writer.idle:

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
 from bridge import frames, wire
-from bridge.connection import Connection
+from bridge.connection import Connection, Disconnected
 from bridge.reports import Reports
 from bridge.wire import NodeStatus, Report
 from wig import codec, errors
@@ -43,7 +44,8 @@ class Status:
             body = wire.ok({"nodes": self.nodes()})
         except errors.WigError as error:
             body = wire.failed(error)
-        self._bus.send(frames.message(reply, body))
+        with suppress(Disconnected):  # who asked is gone as well, or asks again
+            self._bus.send(frames.message(reply, body))
 
     def nodes(self) -> list[NodeStatus]:
         """Return this node first, then all below it, each before those that follow it."""

@@ -6,6 +6,7 @@ it is disconnected, and its socket gives up on data that the peer does not ackno
 
 import asyncio
 import inspect
+import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,8 @@ from nats.aio.transport import TcpTransport
 from bridge import subjects
 from bridge.options import Options
 from wig import errors
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -73,12 +76,19 @@ class Client(nats.aio.client.Client):
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
     ) -> None:
         take = self._takers.get(sid)
-        if take is None:
-            await super()._process_msg(sid, subject, reply, data, headers)
-            return
-        parsed = await self._process_headers(headers) if headers else None
         try:
-            take(self._build_message(sid, subject, reply, data, parsed))
+            if take is None:
+                await super()._process_msg(sid, subject, reply, data, headers)
+                return
+            parsed = await self._process_headers(headers) if headers else None
+            message = self._build_message(sid, subject, reply, data, parsed)
+        except (ValueError, IndexError) as error:
+            # Any client can send what is no UTF-8, or headers that are none: the server lets it
+            # pass, and nats-py would read no more.
+            logger.debug("message not understood", extra={"error": str(error)})
+            return
+        try:
+            take(message)
         except Exception as error:  # noqa: BLE001  # here it would end the reading
             await self._error_cb(error)
 

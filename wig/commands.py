@@ -164,11 +164,10 @@ DECODE: dict[str, Callable[[bytes], AnyCommand]] = {
 
 
 def objects(command: AnyCommand) -> int:
-    """Return how many objects a command names: how long it may hold the writer.
-
-    The peers that go with their interface are not known here.
-    """
+    """Return how many objects a command changes at most: how long it may hold the writer."""
     match command:
+        case DeleteInterface(with_peers=True):
+            return OBJECTS_MAX
         case ImportPeers():
             return len(command.peers)
         case DeletePeers():

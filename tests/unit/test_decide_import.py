@@ -6,7 +6,7 @@ from tests.builders import create_interface, create_peer, key, spec
 from tests.refusal import refused
 from tests.world import World
 from wig import errors
-from wig.commands import DeletePeers, ImportPeers, objects
+from wig.commands import OBJECTS_MAX, DeleteInterface, DeletePeers, ImportPeers, objects
 
 
 @pytest.fixture
@@ -82,3 +82,5 @@ def test_a_command_says_how_many_objects_it_names():
     assert objects(ImportPeers(peers=(spec("a"), spec("b")))) == 2
     assert objects(DeletePeers(public_keys=(key("a"), key("b"), key("c")))) == 3
     assert objects(create_peer("a")) == 1
+    assert objects(DeleteInterface(name="wg0")) == 1
+    assert objects(DeleteInterface(name="wg0", with_peers=True)) == OBJECTS_MAX

@@ -111,6 +111,21 @@ async def test_nobody_else_speaks_for_it(started, impatient):
     assert it.problems() == ("wig sessions: it does not start",)
 
 
+async def test_who_is_drowned_out_is_not_killed(started, impatient, monkeypatch):
+    """Others can fill the socket, and then it is not known whether the child is silent."""
+    monkeypatch.setattr(child, "START_LOOKS_MAX", 3)
+    it, task = started("import time; time.sleep(1000)")
+    notifier = Notifier.of(await eventually(lambda: it.pid and told(it.pid), "its address"), 0)
+
+    for _ in range(10):
+        notifier.tell("WATCHDOG=1")
+        await asyncio.wait([task], timeout=LOOK_S / 2)
+    assert not task.done()
+
+    with pytest.raises(errors.Unavailable, match="it hung"):
+        await asyncio.wait_for(task, 30)
+
+
 def told(pid):
     """Return what a process was told in its environment, when it is the child's."""
     pairs = [one.partition(b"=") for one in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")]
