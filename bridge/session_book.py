@@ -119,8 +119,8 @@ class Book:
         if resume.lost:
             self.sessions.recorded.anew()  # an older copy: what came since then is lost
         if resume.anew:
-            self.history.published(resume.after)
-            self.history.set_generation(generation)
+            since = self.sessions.recorded.since
+            self.history.begin(generation, resume.after, since)
 
     def edges(self, after: int, limit: int) -> list[Edge]:
         """Return the edges after a number."""

@@ -1,6 +1,7 @@
 """`wig sessions` on a real server: reports become sessions, and each edge one message."""
 
 import asyncio
+import json
 import sqlite3
 from contextlib import closing
 from functools import partial
@@ -124,10 +125,12 @@ async def test_the_database_is_an_older_copy(site, tmp_path):
     async with site.keeper():
         await teller.tell(BOB)
         await site.edges(2)
+        await eventually(lambda: _all_acknowledged(site), "the stream to know that it was read")
     site.db = copy
     for _ in range(2):
         async with site.keeper():
-            pass
+            await eventually(lambda: _has_published(site, 1), "the stream to be looked at")
+            assert (await site.ask("seen", peers=[]))["recorded_since"] is None
     async with site.keeper():
         await teller.tell(CAROL)
         edges = await site.edges(3)
@@ -135,6 +138,16 @@ async def test_the_database_is_an_older_copy(site, tmp_path):
 
     assert [(one["number"], one["peer"]) for one in edges] == [(1, ALICE), (2, BOB), (2, CAROL)]
     assert not since.startswith("1970")
+
+
+async def _all_acknowledged(site):
+    subject = "$JS.API.CONSUMER.INFO.WIG_STATS.sessions"
+    state = json.loads((await site.client.bus.request(subject, timeout_s=5)).data)
+    return state["num_pending"] == state["num_ack_pending"] == 0
+
+
+async def _has_published(site, number):
+    return (await site.ask("status"))["published"] == number
 
 
 async def test_the_stream_of_edges_is_lost(site):

@@ -173,14 +173,18 @@ class History:
         with connections.translated(self.path):
             return history_reader.edges(self._connection, after, limit)
 
-    def set_generation(self, generation: str) -> None:
-        """Store the generation of the stream of edges, before the stream is made.
+    def begin(self, generation: str, published: int, recorded_since: int) -> None:
+        """Store a new generation of edges, before the stream has one, and what goes with it.
 
-        At most 24 hexadecimal digits.
+        At most 24 hexadecimal digits; `published` as in `published`. `recorded_since` becomes 0
+        with the generation or not at all: the next look at the stream finds nothing lost.
         """
         with self._writing():
-            self._connection.execute(QUERIES["meta_generation"], (generation,))
-        self.generation = generation
+            self._connection.execute(
+                QUERIES["meta_generation"], (generation, published, recorded_since)
+            )
+        self.generation, self.published_number = generation, published
+        self._recorded_since = recorded_since
 
     def published(self, number: int) -> None:
         """Remember that the stream has all edges up to `number`; the last ones are kept."""

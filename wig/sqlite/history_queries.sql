@@ -17,8 +17,8 @@ UPDATE meta SET last_peer = ?, last_session = ?, last_edge = ?, recorded_since =
 SELECT recorded_since FROM meta;
 
 -- name: meta_generation
--- A new generation of edges.
-UPDATE meta SET generation = ?;
+-- A new generation of edges, how far the stream is, and since when all is recorded.
+UPDATE meta SET generation = ?, published = ?, recorded_since = ?;
 
 -- name: meta_published
 -- How far the stream is.

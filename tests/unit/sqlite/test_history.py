@@ -287,8 +287,7 @@ def test_the_stream_is_remembered(path):
     """Its generation, and how far it is."""
     with History.open(path) as history:
         assert (history.generation, history.published_number) == ("", 0)
-        history.set_generation(GENERATION)
-        history.published(7)
+        history.begin(GENERATION, 7, 0)
 
     with History.open(path) as history:
         assert (history.generation, history.published_number) == (GENERATION, 7)
