@@ -15,10 +15,12 @@ def tidy(world: World) -> None:
         if not primary.running:
             primary.restart()
     world.calm(4.0)
-    if not any(it.running for it in world.primaries):  # three can stop each other in a circle
-        best = max(world.primaries, key=lambda it: (not it.disk.fenced, it.term))
-        best.restart()
-        world.calm(1.0)
+    for primary in sorted(world.primaries, key=lambda it: (it.disk.fenced, -it.term)):
+        # Three can stop each other in a circle, so that none is left, or not the right one.
+        alive = [it for it in world.primaries if it.running]
+        if not primary.running and all(it.term < primary.term for it in alive):
+            primary.restart()
+            world.calm(1.0)
     right = world.root.name
     for primary in [it for it in world.primaries if not it.running]:
         primary.restart()
