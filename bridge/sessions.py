@@ -9,20 +9,18 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, closing, suppress
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Never
 
-import msgspec
-
 import wig
 from bridge import connection, metrics_sessions, subjects, supervisor
 from bridge.api import Api, Take
 from bridge.client import Client
-from bridge.connection import Connection, Disconnected, Message
+from bridge.connection import Connection
 from bridge.metrics_http import Address
 from bridge.options import Options
 from bridge.queries import Queries
@@ -31,20 +29,18 @@ from bridge.session_book import Book
 from bridge.session_edges import Edges
 from bridge.session_log import LogReader
 from bridge.session_reports import Reports
+from bridge.session_rivals import Rivals, Status
 from bridge.session_streams import Limits, SessionStreams
 from bridge.supervisor import Service
 from bridge.telemetry import Telemetry, nothing
 from bridge.worker import Worker
-from wig import codec, errors
-from wig.codec import Time
 from wig.sessions import Settings
 from wig.sqlite.history import History as Database
 
 logger = logging.getLogger(__name__)
 
 BUS_S_MAX = 30.0  # for the server to come up beside us, at a boot
-ALONE_S = 0.5  # for another one to say that it is there
-PART_S = 0.2  # the same, for one that may have started at the same moment
+PART_S = 0.2  # for one to answer that may have started at the same moment
 WATCH_S = 5.0  # between two looks for another one: it was frozen, or behind a broken wire
 PRUNE_S = 600.0
 MAX_AGE = timedelta(days=180)
@@ -183,7 +179,8 @@ class Keeper:
 
     async def _serve(self) -> Never:
         await self._bus.wait_up()
-        await self._check_alone()
+        rivals = Rivals(self._bus, Status(self._instance, self._since))
+        await rivals.check_alone()
         reads: dict[str, Take] = dict.fromkeys(QUERIES, self._queries.take)
         own: dict[str, Take] = {
             verb: self._stream_queries.take for verb in VERBS if verb not in QUERIES
@@ -191,46 +188,16 @@ class Keeper:
         api = Api(self._bus, reads | own)
         try:
             await api.open(subjects.api_of, [NOUN])
-            while await self._others():
+            await rivals.open()
+            while await rivals.look(PART_S):
                 logger.warning("another process keeps sessions: it began later, and has to stop")
             self._serving.set()
             logger.info("keeping sessions", extra={"instance": self._instance})
             while True:
-                await asyncio.sleep(WATCH_S)
-                await self._others()
+                await rivals.look(WATCH_S)
         finally:
+            await rivals.close()
             await api.close()
-
-    async def _check_alone(self) -> None:
-        """Raise `Fenced` if another one answers: two would take each other's reports."""
-        subject = subjects.api(self._bus.options.identity, f"{NOUN}.status")
-        try:
-            message = await self._bus.request(subject, timeout_s=ALONE_S)
-        except errors.Temporary:
-            return
-        raise _fenced(_told(message).instance)
-
-    async def _others(self) -> bool:
-        """Look who else keeps sessions; raise `Fenced` if one does that has begun before."""
-        heard: list[_Ok] = []
-
-        async def hear(message: Message) -> None:
-            heard.append(_told(message))
-
-        inbox = self._bus.new_inbox()
-        subscription = await self._bus.subscribe(inbox, hear)
-        try:
-            subject = subjects.api(self._bus.options.identity, f"{NOUN}.status")
-            with suppress(Disconnected):
-                await self._bus.publish(subject, b"{}", reply=inbox)
-            await asyncio.sleep(PART_S)
-        finally:
-            await subscription.stop()
-        others = [one for one in heard if one.instance != self._instance]
-        for one in others:
-            if (one.since, one.instance) < (self._since, self._instance):
-                raise _fenced(one.instance)
-        return bool(others)
 
     async def _forget(self, peers: Sequence[str], interfaces: Sequence[str]) -> None:
         # In an older copy of the database, new edges would pass for those that the stream has.
@@ -247,30 +214,3 @@ class Keeper:
             if forgotten:
                 logger.info("old sessions are forgotten", extra={"sessions": forgotten})
             await asyncio.sleep(PRUNE_S)
-
-
-def _fenced(instance: str) -> errors.Fenced:
-    return errors.Fenced(
-        f"sessions: another process keeps them already ({instance})",
-        hint="there is one for a deployment, beside the primary: stop the other one",
-    )
-
-
-class _Ok(msgspec.Struct):
-    instance: str = "unknown"
-    since: Time = datetime.min.replace(tzinfo=UTC)
-
-
-class _Status(msgspec.Struct):
-    ok: _Ok = msgspec.field(default_factory=_Ok)
-
-
-_decode_status = codec.decoder(_Status)
-
-
-def _told(message: Message) -> _Ok:
-    """Return what another one says of itself; whatever it says, it is there."""
-    try:
-        return _decode_status(message.data).ok
-    except errors.Invalid:
-        return _Ok()

@@ -1,21 +1,17 @@
 """`wig sessions` on a real server: reports become sessions, and each edge one message."""
 
-import asyncio
 import json
 import sqlite3
 from contextlib import closing
-from functools import partial
 
 import pytest
 
-from bridge import sessions
 from bridge.session_book import Book
-from bridge.sessions import Keeper, SessionsOptions, run_sessions
-from tests import buses, keepers
+from tests import keepers
 from tests.builders import key
 from tests.eventually import eventually
 from tests.keepers import Teller
-from wig import codec, errors
+from wig import errors
 
 ALICE, BOB, CAROL = key("alice"), key("bob"), key("carol")
 
@@ -175,61 +171,6 @@ async def test_the_stream_of_reports_is_lost(site):
         await teller.tell(BOB)
 
         assert [one["peer"] for one in await site.edges(2)] == [ALICE, BOB]
-
-
-async def test_a_second_keeper_ends(site, tmp_path):
-    """Two would take each other's reports: the second says so, and stops."""
-    async with site.keeper():
-        with pytest.raises(errors.Fenced, match="another process keeps them"):
-            async with site.keeper(db=tmp_path / "other.db"):
-                pass
-
-
-async def test_of_two_that_start_at_once_one_goes_on(site, tmp_path, monkeypatch):
-    """Neither is there when the other one asks first; none begins before they are parted."""
-    both, check_alone = asyncio.Barrier(2), Keeper._check_alone
-
-    async def check_and_wait(keeper):
-        await check_alone(keeper)
-        await both.wait()
-
-    monkeypatch.setattr(Keeper, "_check_alone", check_and_wait)
-    bus = buses.bus_options(site.server, "sessions")
-    stop, serving = asyncio.Event(), []
-    tasks = [
-        asyncio.create_task(
-            run_sessions(
-                SessionsOptions(db=tmp_path / f"{name}.db", bus=bus),
-                stop=stop, ready=partial(serving.append, name),
-            )
-        )
-        for name in "ab"
-    ]  # fmt: skip
-    done, (other,) = await asyncio.wait(tasks, timeout=20, return_when="FIRST_COMPLETED")
-    with pytest.raises(errors.Fenced, match="another process keeps them"):
-        await done.pop()
-
-    await eventually(lambda: serving, "the other one to serve")
-    assert len(serving) == 1
-    stop.set()
-    await other
-
-
-async def test_one_that_comes_back_from_before_goes_on(site, monkeypatch):
-    """It was frozen when this one began: both find out, and the later one stops."""
-    monkeypatch.setattr(sessions, "WATCH_S", 0.05)
-    status = {"ok": {"instance": "a1", "since": "2020-01-01T00:00:00Z"}}
-
-    async def answer(message):
-        await site.client.bus.publish(message.reply, codec.encode(status))
-
-    async def wait_for_the_end():
-        async with site.keeper() as keeper:
-            await site.client.bus.subscribe("wig.api.*.session.status", answer)
-            await asyncio.wait_for(keeper, 10)
-
-    with pytest.raises(errors.Fenced, match=r"another process keeps them already \(a1\)"):
-        await wait_for_the_end()
 
 
 @pytest.mark.parametrize(
