@@ -171,8 +171,9 @@ def test_no_op_stops_a_gateway(history, data):
         follower = Follower(Path(folder), FakeHost(peers_max=2))
         while changes:
             size = data.draw(st.integers(1, 5))
-            refused = data.draw(st.sets(_some_keys, max_size=2) | st.sets(kinds, max_size=2))
-            follower.host.refused = refused
+            follower.host.refused = data.draw(
+                st.sets(_some_keys, max_size=2) | st.sets(kinds, max_size=2)
+            )
             follower.apply(*changes[:size])
             del changes[:size]
         follower.host.refused = set()
