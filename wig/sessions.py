@@ -161,13 +161,9 @@ class Sessions:
         time, shift, stale = moment.time, moment.shift, moment.stale
         link_of = feed.links.get
         for sample in zip(
-            samples.peers,
-            samples.handshakes,
-            samples.received,
-            samples.sent,
-            samples.places or repeat(0),
-            strict=False,
-        ):
+            samples.peers, samples.handshakes, samples.received, samples.sent,
+            samples.places or repeat(0), strict=False,
+        ):  # fmt: skip
             peer, handshake, received, sent, place = sample
             link = link_of(peer)
             if link is None:
@@ -194,7 +190,10 @@ class Sessions:
     def _note(self, gateway: Gateway, report: stats.Report, arrived: int, shift: int) -> None:
         """Remember how far a gateway has reported."""
         known = gateway.boots.get(report.boot)
-        self.missed_reports += report.n - 1 - (known.n if known else 0)
+        missed = report.n - 1 - (known.n if known else 0)
+        if missed:  # a gateway gives none up: the stream had no room for them, or was lost
+            self.missed_reports += missed
+            self.recorded.lost(arrived)
         if known is None:
             self._table.forget_boots(gateway, before=arrived - BOOTS_KEPT_S)
         gateway.boot = report.boot

@@ -56,12 +56,48 @@ def test_reports_that_come_a_little_disordered_are_no_news(recorded):
     assert recorded.since == NOON
 
 
+def test_it_begins_anew_with_the_report_after_those_that_are_lost(recorded):
+    """That one has come; those before it have not."""
+    recorded.heard(NOON + 60)
+    recorded.lost(NOON + 60)
+    recorded.heard(NOON + 90)
+
+    assert recorded.since == NOON + 60
+
+
 def test_a_clock_that_is_set_back_is_noticed_once(recorded):
     """What was recorded since a time that has not come is recorded since now."""
+    stored = Recorded(NOON + 365 * 86400, NOON + 365 * 86400)
+
+    assert stored.heard(NOON + 60)
+    assert stored.since == NOON + 60
+    assert not stored.heard(NOON + 90)
+
+
+def test_a_clock_that_was_ahead_for_minutes_is_no_gap(recorded):
+    """As far as anybody can tell it is one, until the clock is set back."""
     ahead = NOON + 365 * 86400
     recorded.heard(ahead)
-    assert recorded.since == ahead, "a gap, as far as anybody can tell"
+    assert recorded.since == ahead
+
+    assert recorded.heard(NOON + 60)
+    assert recorded.since == NOON
+
+
+def test_a_gap_stays_one_when_the_clock_is_set_back_after_it(recorded):
+    """It was as long by the clock that is right."""
+    later = NOON + GAP_S + 1000
+    recorded.heard(later)
+
+    assert recorded.heard(later - 100)
+    assert recorded.since == later - 100
+
+
+def test_what_is_lost_is_a_gap_whatever_the_clock_says(recorded):
+    """Reports of a clock that was ahead pushed others out of the stream."""
+    ahead = NOON + 365 * 86400
+    recorded.heard(ahead)
+    recorded.lost(ahead)
 
     assert recorded.heard(NOON + 60)
     assert recorded.since == NOON + 60
-    assert not recorded.heard(NOON + 90)
