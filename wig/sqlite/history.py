@@ -33,11 +33,8 @@ CLAMPS = ("clamp_session", "clamp_peer", "clamp_link", "clamp_gateway", "clamp_b
 
 
 def _add_recorded(database: Any) -> None:
-    """Note since when all is recorded: as far as sessions tell."""
+    """Note since when all is recorded: since now, for nobody noticed gaps. 0: the next report."""
     database.execute("ALTER TABLE meta ADD COLUMN recorded_since INTEGER NOT NULL DEFAULT 0")
-    database.execute(
-        """UPDATE meta SET recorded_since = coalesce((SELECT min("begin") FROM session), 0)"""
-    )
 
 
 STEPS: Mapping[int, migrations.Step] = {2: _add_recorded}

@@ -62,6 +62,31 @@ def test_an_older_copy_is_a_record_with_a_gap(path):
     assert recorded_since(path) == at(GAP_S + 1)
 
 
+def test_reports_that_the_stream_had_no_room_for_are_a_gap(path):
+    """Whoever came and went in them is not in the record; one that starts again loses none."""
+    gateway, other = Teller(), Teller("gw2")
+    learn(path, gateway.tell(0), other.tell(0))
+    gateway.reboot(1)
+    learn(path, gateway.tell(30), other.tell(30))
+    assert recorded_since(path) == at(0)
+
+    gateway.tell(60)
+    learn(path, other.tell(60), gateway.tell(90), other.tell(90))
+
+    assert recorded_since(path) == at(90)
+
+
+def test_what_a_start_of_a_gateway_told_first_is_lost(path):
+    """It was the whole of what it knew."""
+    gateway = Teller()
+    learn(path, gateway.tell(0))
+    gateway.reboot(1)
+    gateway.tell(30)
+    learn(path, gateway.tell(60))
+
+    assert recorded_since(path) == at(60)
+
+
 def test_nothing_in_the_file_stays_in_the_future(path):
     """The hub's clock was a year ahead: open sessions, those that ended, and who is away."""
     gateway = Teller()
@@ -85,12 +110,14 @@ def test_nothing_in_the_file_stays_in_the_future(path):
     assert latest == START + 760
 
 
-def test_a_file_of_the_version_before_is_recorded_since_its_first_session(path):
-    """As far as it tells; without one, since the next report."""
+def test_a_file_of_the_version_before_is_recorded_since_the_next_report(path):
+    """Its program noticed no gap, so what is in it promises nothing."""
     gateway = Teller()
     learn(path, gateway.tell(0), gateway.tell(30, (1, 20, 1, 1)))
     with closing(sqlite3.connect(path)) as file:
         file.execute("ALTER TABLE meta DROP COLUMN recorded_since")
         file.execute("PRAGMA user_version = 1")
+    assert recorded_since(path) is None
 
-    assert recorded_since(path) == at(20)
+    learn(path, gateway.tell(60))
+    assert recorded_since(path) == at(60)
