@@ -7,7 +7,7 @@ what needs JetStream is done here, one at a time.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple, Never
 
 import msgspec
@@ -19,6 +19,7 @@ from bridge.session_edges import shown
 from bridge.session_streams import SessionStreams
 from wig import checks, codec, errors, keys
 from wig.codec import Time, Value
+from wig.sessions import SILENCE_S
 from wig.sqlite.history import HistoryReader
 from wig.sqlite.history import Query as Wanted
 
@@ -106,8 +107,12 @@ def _is_country(text: str) -> bool:
 def _seen(history: History, wanted: SeenPeers) -> dict[str, Any]:
     for key in wanted.peers:
         keys.parse_public(key, "peers")
-    found: dict[str, datetime] = history.reader.last_seen(wanted.peers)
-    return {"seen": found, "recorded_since": history.reader.recorded_since()}
+    return {
+        "seen": history.reader.last_seen(wanted.peers),
+        "recorded_since": history.reader.recorded_since(),
+        # Whom they have seen since is not known.
+        "silent": history.reader.silent(datetime.now(UTC), SILENCE_S),
+    }
 
 
 def _limit(limit: int, most: int) -> int:

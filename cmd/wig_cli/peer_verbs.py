@@ -214,6 +214,8 @@ def check_list(options: argparse.Namespace) -> None:
     """Raise `UsageError` for a list of nothing."""
     if options.limit is not None and options.limit < 1:
         raise UsageError(f"--limit: '{options.limit}' is not at least 1")
+    if options.without_gateway and options.unused_for is None:
+        raise UsageError("--without-gateway: only with --unused-for")
 
 
 async def run_list(session: "Session", options: argparse.Namespace) -> None:
@@ -222,7 +224,7 @@ async def run_list(session: "Session", options: argparse.Namespace) -> None:
     if options.unused_for is None:
         found = pages(session, options.interface, options.limit)
     else:
-        await session_verbs.check_recorded(session, options.unused_for)
+        await session_verbs.check_recorded(session, options.unused_for, options.without_gateway)
         columns = (*COLUMNS, "last_seen")
         everybody = pages(session, options.interface)
         found = _first(session_verbs.unused(session, everybody, options.unused_for), options.limit)

@@ -45,7 +45,12 @@ def peer(parser: argparse.ArgumentParser) -> None:
     listing.add_argument(
         "--unused-for", type=inputs.age, metavar="AGE",
         help="those without a sign of life for so long, as in 90d, or since they were created;"
-        " sessions must be recorded for at least as long",
+        " sessions must be recorded for at least as long, and all gateways report",
+    )  # fmt: skip
+    listing.add_argument(
+        "--without-gateway", action="append", default=[], metavar="NAME",
+        help="with --unused-for: this one is gone for good, and its silence no reason to refuse;"
+        " may be repeated",
     )  # fmt: skip
     show = arguments.verb(
         group, "show", "wig_cli.peer_verbs:run_show", help="show one peer",

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -142,9 +142,14 @@ async def last_seen(
     return seen
 
 
-async def check_recorded(session: "Session", age: timedelta) -> None:
-    """Raise `Unavailable` unless everybody who came in that time is known to have come."""
-    since = (await session.sessions("seen", {"peers": []})).get("recorded_since")
+async def check_recorded(session: "Session", age: timedelta, without: Collection[str] = ()) -> None:
+    """Raise `Unavailable` unless everybody who came in that time is known to have come.
+
+    But for who came to the gateways `without`, which are gone.
+    """
+    told = await session.sessions("seen", {"peers": []})
+    since = told.get("recorded_since")
+    _check_all_report({name: at for name, at in told["silent"].items() if name not in without})
     now = datetime.now(UTC)
     known = now - datetime.fromisoformat(since) if since else timedelta(0)
     if since and age <= known:
@@ -155,6 +160,19 @@ async def check_recorded(session: "Session", age: timedelta) -> None:
         " not known",
         field="unused_for",
         hint=f"--unused-for {int(known.total_seconds()) // 60}m is the most that can be asked now",
+    )
+
+
+def _check_all_report(silent: dict[str, str]) -> None:
+    """Raise `Unavailable` for gateways that may have clients of which nobody else knows."""
+    if not silent:
+        return
+    found = ", ".join(f"{name} has not reported since {at}" for name, at in silent.items())
+    options = " ".join(f"--without-gateway {name}" for name in silent)
+    raise errors.Unavailable(
+        f"unused_for: {found}, so who has been there since is not known",
+        field="unused_for",
+        hint=f"have it report again; if it is gone for good: {options}",
     )
 
 

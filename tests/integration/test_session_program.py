@@ -120,6 +120,24 @@ def test_unused_peers_are_listed(up):
     assert "last_seen          never" in up.wig("peer", "show", BOB).out
 
 
+def test_nobody_is_unused_while_a_gateway_is_silent(up):
+    """Its clients may be there still: it refuses by name, unless one says that it is gone."""
+    tell(up, (ALICE,))
+    eventually_sync(lambda: listed(up) == [ALICE], "the session to be listed")
+    with closing(sqlite3.connect(up.state_dir / "sessions.db")) as file, file:
+        file.execute("INSERT INTO gateway VALUES (99, 'gw9', 0, 0, 86400, 30, ?)", ("9" * 16,))
+    words = ("peer", "list", "--unused-for", "0s", "--output", "json")
+
+    refused = up.wig(*words)
+    gone = up.wig(*words, "--without-gateway", "gw9")
+
+    assert (refused.code, refused.out) == (3, "")
+    assert "gw9 has not reported since 1970-01-02" in refused.error["message"]
+    assert refused.error["hint"].endswith("--without-gateway gw9")
+    assert {one["public_key"] for one in gone.document["peers"]} == {ALICE, BOB}
+    assert up.wig("peer", "list", "--without-gateway", "gw9").code == 2
+
+
 def test_nobody_is_unused_before_anything_is_recorded(up):
     """A new database of sessions is no reason to delete a million peers."""
     done = up.wig("peer", "list", "--unused-for", "0s")

@@ -56,6 +56,10 @@ ON CONFLICT (number) DO UPDATE SET heard = excluded.heard, until = excluded.unti
 -- All gateways, at the start.
 SELECT number, name, heard, until, arrived, interval_s, boot FROM gateway;
 
+-- name: gateway_silent
+-- Gateways that have not reported for so many seconds, and two of their intervals.
+SELECT name, arrived FROM gateway WHERE arrived + max(?, 2 * interval_s) < ? ORDER BY name;
+
 -- name: gateway_prune
 -- Gateways that are gone for good.
 DELETE FROM gateway WHERE arrived < ?;

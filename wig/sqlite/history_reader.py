@@ -99,6 +99,13 @@ class HistoryReader:
             (since,) = self._connection.execute(QUERIES["meta_recorded"]).fetchone()
         return _time(since) if since else None
 
+    def silent(self, now: datetime, silence_s: int) -> dict[str, datetime]:
+        """Return the last reports of gateways that have sent none for `silence_s`, by name."""
+        with connections.translated(self.path):
+            parameters = (silence_s, int(now.timestamp()))
+            found = self._connection.execute(QUERIES["gateway_silent"], parameters).fetchall()
+        return {name.decode(): _time(arrived) for name, arrived in found}
+
     def unused(self, before: datetime, after: str = "", limit: int = 1000) -> list[str]:
         """Return known peers without a sign of life since `before`, by key, after key `after`."""
         until = int(before.timestamp())

@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from tests.builders import key
@@ -85,6 +86,20 @@ def test_what_a_start_of_a_gateway_told_first_is_lost(path):
     learn(path, gateway.tell(60))
 
     assert recorded_since(path) == at(60)
+
+
+def test_gateways_that_are_silent_are_told(path):
+    """After ten minutes, or two of their own intervals; each with its last report."""
+    seldom = msgspec.structs.replace(Teller("gw3").tell(0), interval_s=3600)
+    learn(path, Teller("gw1").tell(0), Teller("gw2").tell(60), seldom)
+
+    def silent(seconds):
+        return read(path, lambda reader: reader.silent(at(seconds), 600))
+
+    assert silent(600) == {}
+    assert silent(601) == {"gw1": at(0)}
+    assert silent(7200) == {"gw1": at(0), "gw2": at(60)}
+    assert silent(7201) == {"gw1": at(0), "gw2": at(60), "gw3": at(0)}
 
 
 def test_nothing_in_the_file_stays_in_the_future(path):
