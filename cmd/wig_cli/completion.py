@@ -25,11 +25,17 @@ _wig() {{
   for ((i = 1; i < COMP_CWORD; i++)); do
     [[ ${{_wig_options["$at ${{COMP_WORDS[i]}}"]}} ]] && at+=" ${{COMP_WORDS[i]}}"
   done
-  local words=${{_wig_words[$at]}} values=${{_wig_values["$at $before"]}}
-  [[ $word == -* ]] && words=${{_wig_options[$at]}}
-  [[ $values ]] && words=${{values#FILE}}
-  COMPREPLY=($(compgen -W "$words" -- "$word"))
-  [[ $words ]] || mapfile -t COMPREPLY < <(compgen -f -- "$word")
+  local words=${{_wig_words[$at]:-FILE}}
+  if [[ ${{_wig_values["$at $before"]+known}} ]]; then
+    words=${{_wig_values["$at $before"]}}
+  elif [[ $word == -* ]]; then
+    words=${{_wig_options[$at]}}
+  fi
+  if [[ $words == FILE ]]; then
+    mapfile -t COMPREPLY < <(compgen -f -- "$word")
+  else
+    COMPREPLY=($(compgen -W "$words" -- "$word"))
+  fi
 }}
 complete -o filenames -F _wig wig
 """
@@ -52,10 +58,11 @@ _wig() {{
   for ((i = 2; i < CURRENT; i++)); do
     [[ -n ${{options[$at ${{words[i]}}]}} ]] && at+=" ${{words[i]}}"
   done
-  local value=${{values[$at ${{words[CURRENT - 1]}}]}}
+  local option="$at ${{words[CURRENT - 1]}}"
+  local value=${{values[$option]}}
   if [[ $value == FILE ]]; then
     _files
-  elif [[ -n $value ]]; then
+  elif (( ${{+values[$option]}} )); then
     compadd -- ${{=value}}
   elif [[ ${{words[CURRENT]}} == -* ]]; then
     compadd -- ${{=options[$at]}}
@@ -121,7 +128,7 @@ def run_completion(options: argparse.Namespace) -> None:
             f"{at} {flag}": option.values
             for at, words in tree.items()
             for flag, option in words.options.items()
-            if option.values
+            if option.values is not None
         },
     }
     tables = {

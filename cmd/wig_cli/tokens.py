@@ -29,7 +29,9 @@ def token(parser: argparse.ArgumentParser) -> None:
         examples=("wig token create gw1 --role gateway --out gw1.json",),
     )  # fmt: skip
     create.add_argument("id", metavar="ID", help="the identity: letters, digits, _ and -")
-    create.add_argument("--role", required=True, metavar="ROLE", help="one of those above")
+    create.add_argument(
+        "--role", required=True, metavar="|".join(access.ROLES), help="one of those above"
+    )
     create.add_argument("--description", default="", metavar="TEXT", help="for people")
     create.add_argument("--out", metavar="FILE", help="write id and secret there, 0600")
     arguments.verb(group, "list", run_list, help="list all tokens", examples=("wig token list",))
