@@ -227,10 +227,12 @@ async def _delete_peers(session: "Session", interface: str) -> int:
                     count += result["deleted"].get("peers", 0)
                     bar.update(count, count)
         except errors.WigError as error:
-            error.hint = f"{count:,} peers are deleted; the same command again goes on"
+            error.hint = f"at least {count:,} peers are deleted; the same command again goes on"
             raise
         except asyncio.CancelledError:
             bar.stop()
-            output.note(f"interrupted: {count:,} peers are deleted; the same command goes on")
+            output.note(
+                f"interrupted: at least {count:,} peers are deleted; the same command goes on"
+            )
             raise
     return count
