@@ -13,9 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Never
 
-import msgspec
-
-from bridge import connection, subjects, wire
+from bridge import connection, jetstream, subjects, wire
 from bridge.reports import Reports
 from bridge.source import Source, StreamName
 from wig import codec, errors, replication
@@ -26,32 +24,12 @@ logger = logging.getLogger(__name__)
 
 WORKERS = 8
 QUEUE_MAX = 1000  # requests; a downstream asks again after two seconds
-API_S_MAX = 2.0  # after that the downstream does not listen any more
 ACK_WAIT_NS = 60 * 10**9  # an apply takes milliseconds, a pause of the process may take more
 INACTIVE_NS = 600 * 10**9  # whoever comes back later attaches anew anyway
 WAITING_MAX = 16  # pull requests; a downstream has two
-CONSUMER_NOT_FOUND = 10014  # nats-server, server/errors.json
-STREAM_NOT_FOUND = 10059
 
 _CONSUMERS = {"gateway": "{}", "follower": "{}-store"}
 """The names of consumers: a host may have one of each kind under one identity."""
-
-
-class _Error(msgspec.Struct):
-    err_code: int = 0
-    description: str = ""
-
-
-class _Config(msgspec.Struct):
-    metadata: dict[str, str] = {}
-
-
-class _ApiAnswer(msgspec.Struct):
-    error: _Error | None = None
-    config: _Config | None = None
-
-
-_decode_api = codec.decoder(_ApiAnswer)
 
 
 @dataclass(slots=True)
@@ -64,6 +42,8 @@ class _Downstream:
     claim: Position | None = None
     claimed_at: float | None = None
     """When it first came with this claim, since it last followed."""
+    making: tuple[str, dict[str, Any]] | None = None
+    """The stream and consumer that JetStream was asked to make, and has not confirmed."""
     lost: Position | None = None
     """Its position that turned out not to be in this timeline: to be told once."""
 
@@ -137,7 +117,7 @@ class Attachments:
                 return to_wire(answer)
             if stream != self._source.stream():
                 return wire.AttachAnswer(wait=wire.Because(reason="the stream has changed"))
-            await self._make_consumer(stream, consumer, answer.start, request)
+            await self._make_consumer(stream, downstream, _config(consumer, answer.start, request))
             attached = wire.Attached(
                 stream=stream.name,
                 consumer=consumer,
@@ -212,43 +192,49 @@ class Attachments:
         stream = self._source.stream()
         if stream is None:
             return "", ""
-        answer = await self._api(stream, f"CONSUMER.INFO.{stream.name}.{consumer}")
-        metadata = answer.config.metadata if answer.config else {}
+        api = jetstream.JetStream(self._bus, stream.domain)
+        answer = await api.find(f"CONSUMER.INFO.{stream.name}.{consumer}")
+        metadata = answer.config.metadata if answer and answer.config else {}
         return metadata.get("instance", ""), metadata.get("inbox", "")
 
     async def _make_consumer(
-        self, stream: StreamName, consumer: str, start: int, request: AttachRequest
+        self, stream: StreamName, downstream: _Downstream, config: dict[str, Any]
     ) -> None:
-        await self._api(stream, f"CONSUMER.DELETE.{stream.name}.{consumer}")
-        config = {
-            "name": consumer,
-            "durable_name": consumer,
-            "deliver_policy": "by_start_sequence",
-            "opt_start_seq": start,
-            "ack_policy": "all",
-            "ack_wait": ACK_WAIT_NS,
-            "max_ack_pending": -1,
-            "max_waiting": WAITING_MAX,
-            "inactive_threshold": INACTIVE_NS,
-            "metadata": {"instance": request.instance, "inbox": request.inbox},
-        }
-        body = {"stream_name": stream.name, "config": config, "action": "create"}
-        answer = await self._api(stream, f"CONSUMER.CREATE.{stream.name}.{consumer}", body)
-        if answer.error is not None:
-            raise errors.Unavailable(f"jetstream: consumer: {answer.error.description}")
+        """Make a fresh consumer; raise `Temporary` while it cannot be used.
 
-    async def _api(
-        self, stream: StreamName, what: str, body: dict[str, Any] | None = None
-    ) -> _ApiAnswer:
-        """Ask JetStream; what is not there to be read or deleted is no error."""
-        payload = codec.encode(body) if body else b""
-        message = await self._bus.request(
-            f"{subjects.js_api(stream.domain)}.{what}", payload, timeout_s=API_S_MAX
-        )
-        answer = _decode_api(message.data)
-        if answer.error and answer.error.err_code not in {CONSUMER_NOT_FOUND, STREAM_NOT_FOUND}:
-            raise errors.Unavailable(f"jetstream: {answer.error.description}")
-        return answer
+        One that a cluster still elects a leader for (4 to 9 s, if the server that was to lead is
+        dead) is not made anew at the next attempt: the election would start anew as well.
+        """
+        api = jetstream.JetStream(self._bus, stream.domain)
+        consumer = f"{stream.name}.{config['name']}"
+        if downstream.making != (stream.name, config):
+            downstream.making = None
+            await api.find(f"CONSUMER.DELETE.{consumer}")
+            downstream.making = stream.name, config
+        body = {"stream_name": stream.name, "config": config, "action": "create"}
+        try:
+            answer = await api.call(f"CONSUMER.CREATE.{consumer}", body)
+        except jetstream.Refused:
+            downstream.making = None
+            raise
+        if answer.cluster is not None and not answer.cluster.leader:
+            raise errors.Unavailable("jetstream: the cluster elects a leader for the consumer")
+        downstream.making = None
+
+
+def _config(consumer: str, start: int, request: AttachRequest) -> dict[str, Any]:
+    return {
+        "name": consumer,
+        "durable_name": consumer,
+        "deliver_policy": "by_start_sequence",
+        "opt_start_seq": start,
+        "ack_policy": "all",
+        "ack_wait": ACK_WAIT_NS,
+        "max_ack_pending": -1,
+        "max_waiting": WAITING_MAX,
+        "inactive_threshold": INACTIVE_NS,
+        "metadata": {"instance": request.instance, "inbox": request.inbox},
+    }
 
 
 def consumer_name(identity: str, kind: str) -> str:

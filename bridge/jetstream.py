@@ -14,12 +14,17 @@ from bridge import subjects
 from bridge.connection import Connection
 from wig import codec, errors
 
-API_S_MAX = 5.0  # JetStream answers in a millisecond; creating a stream writes a few files
+API_S_MAX = 1.0
+"""JetStream answers in a millisecond; creating a stream writes a few files. While a cluster elects
+a leader (4 to 9 s) nobody answers, ever: who asks again soon hears it soon. Nothing asked here does
+harm twice."""
 
 STREAM_NOT_FOUND = 10059  # nats-server, server/errors.json
 STREAM_NAME_IN_USE = 10058
 MESSAGE_NOT_FOUND = 10037
+CONSUMER_NOT_FOUND = 10014
 INSUFFICIENT_STORAGE = 10047
+NOT_FOUND = {STREAM_NOT_FOUND, MESSAGE_NOT_FOUND, CONSUMER_NOT_FOUND}
 
 
 class Refused(errors.Unavailable):
@@ -60,6 +65,13 @@ class Floor(msgspec.Struct):
     stream_seq: int = 0
 
 
+class Cluster(msgspec.Struct):
+    """Who keeps a stream or consumer in a cluster."""
+
+    leader: str = ""
+    """The server that answers for it; empty: they elect one."""
+
+
 class Stored(msgspec.Struct):
     """A message in a stream; headers and data are in base64."""
 
@@ -87,6 +99,8 @@ class Answer(msgspec.Struct):
     error: Error | None = None
     config: Config | None = None
     state: State | None = None
+    cluster: Cluster | None = None
+    """None: it is kept by one server that is no part of a cluster."""
     message: Stored | None = None
     streams: list[str] | None = None
     ack_floor: Floor | None = None
@@ -129,23 +143,23 @@ class JetStream:
         found = await self.look(stream)
         return found.state if found is not None else None
 
+    async def find(self, what: str, body: dict[str, Any] | None = None) -> Answer | None:
+        """Ask for something about what may not be there; None: it is not."""
+        try:
+            return await self.call(what, body)
+        except Refused as error:
+            if error.number not in NOT_FOUND:
+                raise
+            return None
+
     async def look(self, stream: str) -> Answer | None:
         """Return configuration and state of a stream; None: there is none."""
-        try:
-            return await self.call(f"STREAM.INFO.{stream}")
-        except Refused as error:
-            if error.number == STREAM_NOT_FOUND:
-                return None
-            raise
+        return await self.find(f"STREAM.INFO.{stream}")
 
     async def message(self, stream: str, seq: int) -> Stored | None:
         """Return a message; None: it is not there."""
-        try:
-            return (await self.call(f"STREAM.MSG.GET.{stream}", {"seq": seq})).message
-        except Refused as error:
-            if error.number in {MESSAGE_NOT_FOUND, STREAM_NOT_FOUND}:
-                return None
-            raise
+        found = await self.find(f"STREAM.MSG.GET.{stream}", {"seq": seq})
+        return None if found is None else found.message
 
     async def _ask(self, what: str, body: dict[str, Any] | None) -> bytes:
         payload = codec.encode(body) if body is not None else b""

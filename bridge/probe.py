@@ -57,14 +57,18 @@ class _Sockets:
         return int(one.getsockname()[1])
 
 
-async def healthy(host: str, monitor_port: int) -> bool:
-    """Say whether a nats-server is ready, JetStream too."""
+async def healthy(host: str, monitor_port: int, query: str = "js-enabled-only=true") -> bool:
+    """Say whether a nats-server is ready, JetStream too.
+
+    An empty `query` asks for all that nats-server checks: of a cluster, also that JetStream has a
+    leader and that this server lacks nothing that the others have.
+    """
     try:
         reader, writer = await asyncio.open_connection(host, monitor_port)
     except OSError:
         return False
     try:
-        writer.write(b"GET /healthz?js-enabled-only=true HTTP/1.0\r\n\r\n")
+        writer.write(f"GET /healthz?{query} HTTP/1.0\r\n\r\n".encode())
         status = await reader.readline()
     except OSError:
         return False

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from bridge import subjects, wire
 from bridge.connection import Connection
-from bridge.jetstream import STREAM_NOT_FOUND, Answer, JetStream, Refused
+from bridge.jetstream import Answer, JetStream
 from wig import edges
 from wig.edges import Mark
 
@@ -19,7 +19,6 @@ logger = logging.getLogger(__name__)
 
 NS = 10**9
 CONSUMER = "sessions"
-CONSUMER_NOT_FOUND = 10014  # nats-server, server/errors.json
 STATS_AGE = timedelta(days=3)  # a weekend on which nobody looks
 STATS_BYTES_MAX = 512 * 1024**2  # 4 million samples: 20 minutes of 100,000 active clients
 EDGES_AGE = timedelta(days=90)
@@ -83,14 +82,9 @@ class SessionStreams:
         acknowledged later, and out of order. If there was none, everything is read again.
         """
         name = f"{subjects.STATS_STREAM}.{CONSUMER}"
-        done = 0
-        try:
-            found = await self._jetstream.call(f"CONSUMER.INFO.{name}")
-            done = found.ack_floor.stream_seq if found.ack_floor else 0
-            await self._jetstream.call(f"CONSUMER.DELETE.{name}")
-        except Refused as error:
-            if error.number != CONSUMER_NOT_FOUND:
-                raise
+        found = await self._jetstream.find(f"CONSUMER.INFO.{name}")
+        done = found.ack_floor.stream_seq if found and found.ack_floor else 0
+        await self._jetstream.find(f"CONSUMER.DELETE.{name}")
         config = {
             "name": CONSUMER,
             "durable_name": CONSUMER,
@@ -150,12 +144,7 @@ class SessionStreams:
         It begins with the oldest edge, and is forgotten when it has not been used for as long as
         edges are kept.
         """
-        try:
-            await self._jetstream.call(f"CONSUMER.INFO.{subjects.SESSIONS_STREAM}.{identity}")
-        except Refused as error:
-            if error.number not in {CONSUMER_NOT_FOUND, STREAM_NOT_FOUND}:
-                raise
-        else:
+        if await self._jetstream.find(f"CONSUMER.INFO.{subjects.SESSIONS_STREAM}.{identity}"):
             return False
         config = {
             "name": identity,

@@ -10,7 +10,7 @@ import msgspec
 
 from bridge import subjects, wire
 from bridge.connection import Connection
-from bridge.jetstream import STREAM_NOT_FOUND, Answer, JetStream, Refused
+from bridge.jetstream import Answer, JetStream
 
 logger = logging.getLogger(__name__)
 
@@ -110,11 +110,7 @@ class Streams:
 
     async def delete(self, generation: str) -> None:
         """Delete a stream; it may be gone already."""
-        try:
-            await self._call("STREAM.DELETE", generation)
-        except Refused as error:
-            if error.number != STREAM_NOT_FOUND:
-                raise
+        await self._jetstream.find(f"STREAM.DELETE.{subjects.stream(self._node, generation)}")
         logger.info("old stream deleted", extra={"generation": generation})
 
     async def prune(self, generation: str, keep_from: int) -> None:

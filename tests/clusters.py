@@ -60,11 +60,13 @@ authorization {{ users: [ {{ user: wig, password: secret }} ] }}
         await process.wait()
 
     async def ready(self) -> None:
-        """Wait until every server that runs finds its JetStream in order."""
+        """Wait until there is a leader, and every server that runs has what the others have."""
         for number in self._processes:
             monitor = self._monitors[number]
             await eventually(
-                lambda monitor=monitor: probe.healthy(HOST, monitor), "the cluster", READY_S_MAX
+                lambda monitor=monitor: probe.healthy(HOST, monitor, query=""),
+                f"server {number} of the cluster",
+                READY_S_MAX,
             )
 
     async def __aenter__(self) -> Self:

@@ -37,6 +37,9 @@ from wig.sqlite.datastore import Datastore
 from wig.sqlite.initialise import init
 from wig.state import State
 
+READY_S_MAX = 30.0
+"""Of a primary; a cluster may elect a leader for its stream first."""
+
 
 class StateSink:
     """A sink in memory."""
@@ -136,7 +139,7 @@ async def primary(
         stack.callback(it.close)
         it.expiry.clock = clock
         await stack.enter_async_context(running(**it.services()))
-        await asyncio.wait_for(it.publisher.ready.wait(), 10)
+        await asyncio.wait_for(it.publisher.ready.wait(), READY_S_MAX)
         yield Small(it, Client(admin), db)
 
 

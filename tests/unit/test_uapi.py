@@ -1,8 +1,10 @@
 """Requests over a real socket: what a device may answer, and when it does not."""
 
 import errno
+import queue
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -20,19 +22,25 @@ def device(tmp_path):
     listener.bind(str(path))
     listener.listen()
     asked = []
+    scripts: queue.SimpleQueue[tuple] = queue.SimpleQueue()
 
-    def answer(*pieces):
-        def serve():
+    def serve():
+        while pieces := scripts.get():
             with listener.accept()[0] as connection:
                 asked.append(connection.recv(1 << 16))
                 for piece in pieces:
                     connection.sendall(piece() if callable(piece) else piece)
 
-        threading.Thread(target=serve).start()
+    def answer(*pieces):
+        scripts.put(pieces)
         return path
 
     answer.asked = asked
-    yield answer
+    with ThreadPoolExecutor(1) as threads:
+        served = threads.submit(serve)
+        yield answer
+        scripts.put(())
+        served.result()
     listener.close()
 
 
