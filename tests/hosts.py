@@ -148,9 +148,10 @@ class FakeHost:
         self.table = FirewallConfig(interfaces=self.table.interfaces, limits=kept)
 
     def _remove(self, name: str) -> None:
-        self.made.discard(name)
-        if self.devices.pop(name, None) is not None:
-            del self.links[name]
+        if name in self.made:
+            self.made.discard(name)
+            self.devices.pop(name, None)
+            self.links.pop(name, None)
 
     def _set_link(
         self, step: SetLink | AddAddress | RemoveAddress | AddRoute | RemoveRoute

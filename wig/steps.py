@@ -24,7 +24,7 @@ class CreateInterface(Value, frozen=True, kw_only=True):
 
 
 class RemoveInterface(Value, frozen=True, kw_only=True):
-    """Remove a WireGuard interface that wig made."""
+    """Remove a WireGuard interface that wig made or adopted; a stranger's stays."""
 
     name: str
 

@@ -122,6 +122,22 @@ def test_a_foreign_interface_is_refused_and_kept(gateway):
     assert "10.0.0.2/32" in shown(host)
 
 
+def test_a_device_of_another_namespace_is_refused_and_kept(gateway):
+    """Their sockets are in one directory; deleting the interface ends nobody else's."""
+    host = gateway.host
+    with host.spawn("unshare", "--net", "wireguard-go", "--foreground", "wg0") as stranger:
+        eventually_sync(lambda: shown(host, "listen-port"), "the stranger")
+        gateway.load([builders.interface()])
+        reason = "a WireGuard device of this name is in another network namespace of this host"
+        assert gateway.quarantine() == {"interface wg0": reason}
+
+        gateway.delete(builders.interface())
+
+        assert gateway.quarantine() == {}
+        assert shown(host, "listen-port") != ""
+        assert stranger.popen.poll() is None
+
+
 def test_a_port_in_use_is_set_aside_and_tried_again(gateway):
     """The interface keeps the port it had; the peers come all the same."""
     host = gateway.host

@@ -3,8 +3,10 @@
 import errno
 import os
 import shutil
+import socketserver
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -13,7 +15,10 @@ from tests.eventually import eventually_sync
 from tests.gateways import Follower
 from tests.hosts import FakeHost
 from wig.linux import nft, rtnetlink, userspace
-from wig.linux.userspace import _Process
+from wig.linux.host import LinuxHost
+from wig.linux.record import Records
+from wig.linux.userspace import Userspace, _Process
+from wig.steps import RemoveInterface
 
 NO_FILES = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
@@ -104,3 +109,52 @@ def test_a_process_may_end_before_it_is_killed():
         process = _Process(child.pid)
     process.kill()
     process.close()
+
+
+class Backend(Userspace):
+    """One that has nothing yet, and needs no program for that."""
+
+    def __init__(self, directory):
+        self._directory = directory
+        self._processes, self._memory = {}, {}
+
+
+class Noting(Backend):
+    """One that only notes what it is to remove."""
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.removed = []
+
+    def remove(self, name):
+        self.removed.append(name)
+        return True
+
+
+def test_only_what_was_made_or_adopted_is_removed(tmp_path):
+    """The name may be a stranger's, who was there first."""
+    backend = Noting(tmp_path)
+    host = LinuxHost(backend, Records(tmp_path, "gw"))
+
+    host.perform(RemoveInterface(name="wg0"))
+
+    assert backend.removed == []
+
+
+class _Answer(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.recv(100)
+        self.request.sendall(b"listen_port=4000\nerrno=0\n\n")
+
+
+def test_a_socket_without_a_process_of_ours_stays(tmp_path):
+    """It answers: the device is in another network namespace, and would end without it."""
+    path = tmp_path / "wg0.sock"
+    with socketserver.UnixStreamServer(str(path), _Answer) as server:
+        threading.Thread(target=server.serve_forever).start()
+
+        removed = Backend(tmp_path).remove("wg0")
+
+        server.shutdown()
+    assert not removed
+    assert path.exists()

@@ -124,6 +124,8 @@ class LinuxHost:
         self._backend.create(name)
 
     def _remove(self, name: str) -> None:
+        if name not in self._made.interfaces:
+            return  # a stranger's, that has the name of one that was wanted
         if self._backend.remove(name):
             _wait_gone(name)
         self._keep(replace(self._made, interfaces=tuple({*self._made.interfaces} - {name})))

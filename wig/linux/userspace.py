@@ -122,20 +122,20 @@ class Userspace:
     def remove(self, name: str) -> bool:
         """Take away the socket, on which the process ends, and the interface with it.
 
-        A process that does not end, as one that hangs, is killed.
+        A process that does not end, as one that hangs, is killed. Without one of this network
+        namespace the socket is a stranger's, whose device would end with it.
         """
         if name not in self._processes:
             self._adopt(name)
-        process = self._processes.pop(name, None)
-        if process is None and self._read_text(name) is None:
-            return False
         self._memory.pop(name, None)
+        process = self._processes.pop(name, None)
+        if process is None:
+            return False
         self._path(name).unlink(missing_ok=True)
-        if process is not None:
-            if not process.ended(STOP_TIMEOUT_S):
-                process.kill()
-                process.ended(STOP_TIMEOUT_S)
-            process.close()
+        if not process.ended(STOP_TIMEOUT_S):
+            process.kill()
+            process.ended(STOP_TIMEOUT_S)
+        process.close()
         return True
 
     def wait_up(self, name: str) -> None:
