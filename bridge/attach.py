@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 WORKERS = 8
 QUEUE_MAX = 1000  # requests; a downstream asks again after two seconds
+WAITED_S_MAX = 1.0
+"""For a worker; who asked before has half given up, and asks again. Answering the oldest first
+would answer nobody in time, as soon as more ask than can be answered in two seconds."""
 ACK_WAIT_NS = 60 * 10**9  # an apply takes milliseconds, a pause of the process may take more
 INACTIVE_NS = 600 * 10**9  # whoever comes back later attaches anew anyway
 WAITING_MAX = 16  # pull requests; a downstream has two
@@ -59,7 +62,7 @@ class Attachments:
         self._node = node
         self._source = source
         self._reports = reports
-        self._queue: asyncio.Queue[connection.Message] = asyncio.Queue(QUEUE_MAX)
+        self._queue: asyncio.Queue[tuple[float, connection.Message]] = asyncio.Queue(QUEUE_MAX)
         self._downstreams: dict[str, _Downstream] = defaultdict(lambda: _Downstream(asyncio.Lock()))
         self.loss: Loss | None = None
         """What the last downstream of another past had; None: there was none, in this process."""
@@ -80,13 +83,14 @@ class Attachments:
 
     async def _received(self, message: connection.Message) -> None:
         with suppress(asyncio.QueueFull):
-            self._queue.put_nowait(message)
+            self._queue.put_nowait((asyncio.get_running_loop().time(), message))
 
     async def _work(self) -> Never:
+        now = asyncio.get_running_loop().time
         while True:
-            message = await self._queue.get()
+            asked, message = await self._queue.get()
             parsed = subjects.parse_node(message.subject)
-            if parsed is None:
+            if parsed is None or now() - asked > WAITED_S_MAX:
                 continue
             _, identity, _ = parsed
             if not subjects.may_answer(message.reply, identity):

@@ -3,11 +3,12 @@
 import asyncio
 import json
 import secrets
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 
-from bridge import subjects, wire
+from bridge import attach, subjects, wire
 from bridge.connection import Connection, NoAnswer
 from bridge.source import StreamName
 from tests import replicas
@@ -90,6 +91,35 @@ async def test_a_gateway_and_a_follower_of_one_host_do_not_share_a_consumer(hub,
         answer = await ask(gw1, body)
         assert answer.continue_ is not None
         assert answer.continue_.consumer == name
+
+
+async def test_who_has_waited_too_long_is_not_answered(hub, gw1, monkeypatch):
+    """It asks again: a queue that is worked on from its old end would answer nobody in time."""
+    attachments, free = hub.it.node.attachments, asyncio.Event()
+    decide = attachments.decide
+    monkeypatch.setattr(attachments, "decide", lambda *given: _after(free, decide(*given)))
+    body = codec.encode(request(gw1, position=hub.position))
+    *kept, late = [await _asked(gw1, body) for _ in range(attach.WORKERS + 1)]
+
+    done, _ = await asyncio.wait([late], timeout=attach.WAITED_S_MAX * 1.1)
+    assert not done
+    free.set()
+    await asyncio.gather(*kept)
+
+    assert (await ask(gw1, body)).continue_ is not None
+    assert not late.done()
+
+
+async def _asked(bus: Connection, body: bytes) -> asyncio.Future[Any]:
+    """Ask to attach, without waiting for the answer."""
+    inbox, answer = bus.expect_answer()
+    await bus.publish(subjects.node("hub", "gw1", "attach"), body, reply=inbox)
+    return answer
+
+
+async def _after(free: asyncio.Event, work: Awaitable[Any]) -> Any:
+    await free.wait()
+    return await work
 
 
 async def test_a_node_without_anything_gets_a_snapshot(hub, gw1):
