@@ -1,5 +1,6 @@
 """A host in trouble: it is told of, and nothing stops."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -131,6 +132,23 @@ class Noting(Backend):
         return True
 
 
+class _Answer(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.recv(100)
+        self.request.sendall(b"listen_port=4000\nerrno=0\n\n")
+
+
+@contextlib.contextmanager
+def served(path):
+    """A device that answers."""
+    with socketserver.UnixStreamServer(str(path), _Answer) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+
+
 def test_only_what_was_made_or_adopted_is_removed(tmp_path):
     """The name may be a stranger's, who was there first."""
     backend = Noting(tmp_path)
@@ -141,20 +159,24 @@ def test_only_what_was_made_or_adopted_is_removed(tmp_path):
     assert backend.removed == []
 
 
-class _Answer(socketserver.BaseRequestHandler):
-    def handle(self):
-        self.request.recv(100)
-        self.request.sendall(b"listen_port=4000\nerrno=0\n\n")
+def test_a_link_of_another_kind_has_no_device(tmp_path):
+    """What answers by its name is in another network namespace, and is not adopted."""
+    backend = Backend(tmp_path)
+    host = LinuxHost(backend, Records(tmp_path, "gw"))
+    with served(tmp_path / "lo.sock"):
+        assert backend.read("lo") is not None
+
+        found = host.observe(["lo"])
+
+    assert found.interfaces["lo"].device is None
+    assert found.made == frozenset()
 
 
 def test_a_socket_without_a_process_of_ours_stays(tmp_path):
     """It answers: the device is in another network namespace, and would end without it."""
     path = tmp_path / "wg0.sock"
-    with socketserver.UnixStreamServer(str(path), _Answer) as server:
-        threading.Thread(target=server.serve_forever).start()
-
+    with served(path):
         removed = Backend(tmp_path).remove("wg0")
 
-        server.shutdown()
     assert not removed
     assert path.exists()

@@ -44,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 GONE_TIMEOUT_S = 2.0
 _STEP_S = 0.002
+_KINDS = frozenset({"tun", "wireguard"})
+"""Of links that can be a WireGuard device's."""
 
 
 class LinuxHost:
@@ -63,10 +65,7 @@ class LinuxHost:
 
     def observe(self, names: Iterable[str]) -> Host:
         """Return the host as it is; devices with one of the names are adopted."""
-        found = {
-            name: Observed(link=link.observe(name), device=self._backend.read(name))
-            for name in names
-        }
+        found = {name: self._observe(name) for name in names}
         ours = {*self._made.interfaces}
         ours |= {name for name, each in found.items() if each.link and each.device}
         self._keep(replace(self._made, interfaces=tuple(sorted(ours))))
@@ -80,6 +79,13 @@ class LinuxHost:
             rules=rules,
             routes=routes,
         )
+
+    def _observe(self, name: str) -> Observed:
+        """Return an interface; behind a bridge, say, a device is another network namespace's."""
+        found = link.observe(name)
+        if found is not None and found.kind not in _KINDS:
+            return Observed(link=found, device=None)
+        return Observed(link=found, device=self._backend.read(name))
 
     def perform(self, step: Step) -> tuple[Problem, ...]:
         """Do it; raise `Unusable` when it cannot be done."""
