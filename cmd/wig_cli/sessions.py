@@ -32,7 +32,7 @@ def sessions(parser: argparse.ArgumentParser) -> None:
         text="There is one for a deployment, beside the primary; wig up starts it. Its database"
         "\nis its own, and made when it is not there. It needs --db, and the hub's --server-keys.",
         examples=(
-            "wig sessions --db /var/lib/wig/sessions.db --server-keys /etc/wig/nats",
+            "wig sessions --db /var/lib/wig-sessions/sessions.db --server-keys /etc/wig/nats",
         ),
     )  # fmt: skip
     parser.set_defaults(local_file=None)

@@ -10,13 +10,16 @@ from tests.eventually import eventually_sync
 from tests.lab.internet import Internet
 from tests.lab.need import need
 from tests.lab.ping import PingStream
+from tests.lab.unit import AS_USER, Unit
 from tests.lab.wg_quick import WgQuick
 
 README = Path(__file__).parents[2] / "deploy" / "README.md"
 STAYS = ("nats-server ", "wig datastore ", "wig gateway ", "wig sessions ")
 SHOW = ("interface", "show", "wg0", "--secrets", "--output", "json")
 SETTLE_S_MAX = 20.0
-HERE = f"export PATH={Path(sys.executable).parent}:$PATH\n"
+# Files that others may read are given their mode: the umask does not.
+HERE = f"umask 077\nexport PATH={Path(sys.executable).parent}:$PATH\n"
+PRIVATE = ("admin.json", "nats/auth.json", "nats/credentials.json", "tls/ca.key", "tls/hub.key")
 
 
 def blocks(section):
@@ -37,7 +40,10 @@ class Site:
         host.run("mkdir", "-p", "-m", "700", "/etc/wig/tls")
 
     def type(self, block):
-        """Run a block: what ends is waited for, what stays replaces what ran before."""
+        """Run a block: what ends is waited for, what stays replaces what ran before.
+
+        What the units run as a user of its own is run as that user, as systemd would.
+        """
         batch = []
         for line in block.splitlines():
             if line.startswith(STAYS):
@@ -56,7 +62,9 @@ class Site:
         kind = " ".join(line.split()[:2])
         if kind in self._running:
             self._running[kind].stop()
-        words = f"{HERE}exec {line} 2>> /run/{kind.replace(' ', '-')}.log"
+        if (unit := Unit.of(kind)).user:
+            line = unit.prepared(self.host, line)
+        words = f"{HERE}exec {line} 2>> /run/{unit.name}.log"
         self._running[kind] = self.host.spawn("bash", "-c", words)
 
     def give(self, other, *paths):
@@ -134,9 +142,15 @@ def test_every_command_of_the_instructions_works(sites):
         if block.startswith("wig status"):
             up(hub)
         hub.type(block)
+    eventually_sync(lambda: hub.wig("session", "list").returncode == 0, "wig sessions")
+    for file in PRIVATE:
+        assert hub.host.run("test", "-s", f"/etc/wig/{file}").returncode == 0
+        seen = hub.host.run(*AS_USER, "cat", f"/etc/wig/{file}", check=False)
+        assert (seen.returncode, seen.stdout) == (1, ""), f"the user wig cannot read {file}"
+
     token, there = blocks("A gateway host")
     hub.type(token)
-    hub.give(one, "/etc/wig/gw1.json", "/etc/wig/tls/ca.pem")
+    hub.give(one, "/etc/wig/gw1.json", "/etc/wig/ca.pem")
     one.type(there)
     shows(hub, "gw1")
     eventually_sync(lambda: one.host.run("wg", "show", "wg0", check=False).returncode == 0, "wg0")
@@ -158,7 +172,8 @@ def test_every_command_of_the_instructions_works(sites):
     hub.type(primary)
     up(hub)
     hub.type(certificate)
-    hub.give(two, *(f"/etc/wig/tls/{name}" for name in ("gw2.pem", "gw2.key", "ca.pem")))
+    hub.give(two, *(f"/etc/wig/tls/{name}" for name in ("gw2.pem", "gw2.key")))
+    hub.give(two, "/etc/wig/ca.pem")
     two.type(there)
     shows(hub, "gw2")
     assert two.host.run("wg", "show", "wg0").returncode == 0
