@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from wig import addresses
 from wig import wanted as wants
 from wig.device import (
     Device,
@@ -217,18 +218,32 @@ def interface_steps(name: str, wanted: InterfaceConfig, observed: Observed) -> I
 
 
 def _link_steps(name: str, wanted: LinkConfig, link: Link) -> Iterator[Step]:
-    for address in sorted(link.addresses.difference(wanted.addresses)):
-        yield RemoveAddress(name=name, address=address)
+    """Make before breaking: addresses and routes come before others go, if they can.
+
+    A second prefix length of one address, and a route that its network has already, cannot.
+    """
+    surplus = sorted(link.addresses.difference(wanted.addresses))
+    hosts = {_host(address) for address in wanted.addresses}
+    networks = {addresses.parse_cidr(address, "addresses").network for address in surplus}
+    missing = sorted(wanted.routes - link.routes)
+    removed = [(_host(each) in hosts, RemoveAddress(name=name, address=each)) for each in surplus]
+    routed = [(each in networks, AddRoute(name=name, destination=each)) for each in missing]
+    yield from (step for first, step in removed if first)
     mtu = wanted.mtu if link.mtu != wanted.mtu else None
     if mtu is not None or not link.up:
         yield SetLink(name=name, mtu=mtu, up=not link.up)
     for address in wanted.addresses:
         if address not in link.addresses:
             yield AddAddress(name=name, address=address)
+    yield from (step for last, step in routed if not last)
+    yield from (step for first, step in removed if not first)
     for destination in sorted(link.routes - wanted.routes):
         yield RemoveRoute(name=name, destination=destination)
-    for destination in sorted(wanted.routes - link.routes):
-        yield AddRoute(name=name, destination=destination)
+    yield from (step for last, step in routed if last)
+
+
+def _host(address: str) -> str:
+    return address.partition("/")[0]
 
 
 def _device_steps(name: str, wanted: InterfaceConfig, device: Device) -> Iterator[Step]:

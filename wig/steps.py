@@ -45,7 +45,7 @@ class AddAddress(Value, frozen=True, kw_only=True):
 
 
 class RemoveAddress(Value, frozen=True, kw_only=True):
-    """Take an address from the interface."""
+    """Take an address from the interface, and nothing else: its routes stay."""
 
     name: str
     address: str

@@ -134,6 +134,23 @@ def test_links_are_set(device):
     assert link.routes == {"192.168.7.0/24", "fd07::/64"}
 
 
+@pytest.mark.parametrize("other", ["10.5.0.1/24", "10.0.0.9/24", "fd00::1/64"])
+def test_an_address_goes_alone(device, other):
+    """Also the last one of its version, or the first of a network: routes and the others stay."""
+    for step in (
+        AddAddress(name="wg0", address="10.0.0.1/24"),
+        AddAddress(name="wg0", address=other),
+        AddRoute(name="wg0", destination="192.168.7.0/24"),
+        AddRoute(name="wg0", destination="fd07::/64"),
+        RemoveAddress(name="wg0", address="10.0.0.1/24"),
+    ):
+        device.perform(step)
+
+    link = device.observe(["wg0"]).interfaces["wg0"].link
+    assert link.addresses == {other}
+    assert link.routes == {"192.168.7.0/24", "fd07::/64"}
+
+
 def test_a_device_keeps_what_is_not_set(device):
     """Key, port and mark, each by itself."""
     device.perform(SetDevice(name="wg0", private_key=KEY))

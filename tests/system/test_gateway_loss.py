@@ -7,6 +7,7 @@ All tests share one tunnel, and leave everything as it was.
 from typing import NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from tests import builders
 from tests.eventually import PATIENCE, eventually_sync
@@ -105,6 +106,19 @@ def test_a_client_fetches_a_page(lab):
 
     assert lab.server.visitors() == list(lab.gateway.host.addresses["world"])
     assert lab.gateway.host.kind("wg0") == lab.tunnel.host.kind("vpn0")
+
+
+def test_other_addresses_of_the_gateway_lose_nothing(gateway, stream):
+    """The client's are outside of the pools then, and have routes before those go."""
+    other = replace(wide(), addresses=("10.99.0.1/24", "fd99::1/64"))
+
+    gateway.set(other)
+    routes = gateway.host.out("ip", "route", "show", "dev", "wg0")
+    gateway.set(wide())
+
+    assert "10.0.0.2 proto 87" in routes
+    assert lost(stream) == NOTHING
+    assert gateway.audit() == 0
 
 
 def test_a_restart_loses_nothing(gateway, stream):

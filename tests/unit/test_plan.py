@@ -86,7 +86,7 @@ def test_a_new_interface_is_up_before_it_gets_its_port():
 
 
 def test_a_link_is_changed_where_it_differs():
-    """Addresses go before others come, and an interface that is up stays up."""
+    """One whose prefix length is another goes first, and an interface that is up stays up."""
     found = Observed(
         link=Link("tun", 1300, True, frozenset({"10.0.0.1/16"}), frozenset({"10.9.0.0/24"})),
         device=Device(KEY, 51820, 0, {}),
@@ -97,6 +97,22 @@ def test_a_link_is_changed_where_it_differs():
         SetLink(name="wg0", mtu=1420),
         AddAddress(name="wg0", address="10.0.0.1/24"),
         RemoveRoute(name="wg0", destination="10.9.0.0/24"),
+    ]
+
+
+def test_another_address_is_there_before_the_old_one_goes():
+    """So are the routes, but for one that the old address's network has in its place."""
+    found = Observed(
+        link=Link("tun", 1420, True, frozenset({"10.9.0.1/24"}), frozenset({"10.8.0.0/24"})),
+        device=Device(KEY, 51820, 0, {}),
+    )
+
+    assert steps(config(routes=frozenset({"10.7.0.0/24", "10.9.0.0/24"})), found) == [
+        AddAddress(name="wg0", address="10.0.0.1/24"),
+        AddRoute(name="wg0", destination="10.7.0.0/24"),
+        RemoveAddress(name="wg0", address="10.9.0.1/24"),
+        RemoveRoute(name="wg0", destination="10.8.0.0/24"),
+        AddRoute(name="wg0", destination="10.9.0.0/24"),
     ]
 
 

@@ -105,24 +105,50 @@ def _perform(netlink: Any, index: int, step: LinkStep) -> None:
                 netlink.link("set", index=index, mtu=step.mtu)
             if step.up:
                 netlink.link("set", index=index, state="up")
-        case AddAddress() | RemoveAddress():
-            cidr = addresses.parse_cidr(step.address, "addresses")
-            netlink.addr(
-                "add" if isinstance(step, AddAddress) else "del",
-                index=index,
-                family=FAMILY[cidr.version],
-                address=addresses.host_text(cidr.version, cidr.address),
-                prefixlen=cidr.prefix_length,
-            )
-        case AddRoute() | RemoveRoute():
-            netlink.route(
-                "add" if isinstance(step, AddRoute) else "del",
-                dst=step.destination,
-                family=FAMILY[addresses.parse_range(step.destination, "ip").version],
-                oif=index,
-                proto=PROTOCOL,
-                table=_TABLE_MAIN,
-            )
+        case AddAddress():
+            _change_address(netlink, index, "add", step.address)
+        case RemoveAddress():
+            _remove_address(netlink, index, step.address)
+        case AddRoute():
+            _change_route(netlink, index, "add", step.destination)
+        case RemoveRoute():
+            _change_route(netlink, index, "del", step.destination)
+
+
+def _change_address(netlink: Any, index: int, how: str, address: str) -> None:
+    cidr = addresses.parse_cidr(address, "addresses")
+    netlink.addr(
+        how,
+        index=index,
+        family=FAMILY[cidr.version],
+        address=addresses.host_text(cidr.version, cidr.address),
+        prefixlen=cidr.prefix_length,
+    )
+
+
+def _remove_address(netlink: Any, index: int, address: str) -> None:
+    """Take one address, and put back what the kernel takes along with it.
+
+    With the last IPv4 address all IPv4 routes of the link go, and with the first one of a network
+    its others (Linux, net/ipv4/devinet.c and fib_frontend.c).
+    """
+    others, routes = {*_addresses(netlink, index)} - {address}, {*_routes(netlink, index)}
+    _change_address(netlink, index, "del", address)
+    for each in sorted(others.difference(_addresses(netlink, index))):
+        _change_address(netlink, index, "add", each)
+    for each in sorted(routes.difference(_routes(netlink, index))):
+        _change_route(netlink, index, "add", each)
+
+
+def _change_route(netlink: Any, index: int, how: str, destination: str) -> None:
+    netlink.route(
+        how,
+        dst=destination,
+        family=FAMILY[addresses.parse_range(destination, "ip").version],
+        oif=index,
+        proto=PROTOCOL,
+        table=_TABLE_MAIN,
+    )
 
 
 def _find(netlink: Any, name: str) -> Any:
