@@ -9,6 +9,7 @@ from wig import errors
 
 PORT_S_MAX = 3.0  # for a server that was killed a moment ago to let go of its port
 POLL_S = 0.05
+ANSWER_BYTES_MAX = 1 << 20  # some 200 bytes for each stream that something is wrong with
 
 
 def free_ports(host: str, count: int) -> list[int]:
@@ -57,23 +58,31 @@ class _Sockets:
         return int(one.getsockname()[1])
 
 
-async def healthy(host: str, monitor_port: int, query: str = "js-enabled-only=true") -> bool:
-    """Say whether a nats-server is ready, JetStream too.
+WRITE_ERRORS = (b" write error: ", b"JetStream not enabled")
+"""In an answer of `health`: a stream could not be written, or JetStream ended for lack of room."""
 
-    An empty `query` asks for all that nats-server checks: of a cluster, also that JetStream has a
-    leader and that this server lacks nothing that the others have.
+
+async def healthy(host: str, monitor_port: int, query: str = "js-enabled-only=true") -> bool:
+    """Say whether a nats-server is ready, JetStream too; `query` as in `health`."""
+    return b" 200 " in (await health(host, monitor_port, query) or b"").partition(b"\r\n")[0]
+
+
+async def health(host: str, monitor_port: int, query: str) -> bytes | None:
+    """Return what a nats-server answers about its health; None: nothing.
+
+    An empty `query` asks for all that nats-server checks: that each stream can be written, and of
+    a cluster, also that JetStream has a leader and that this server lacks nothing that the others
+    have. With `details=true` it names everything that it finds, otherwise only the first.
     """
     try:
         reader, writer = await asyncio.open_connection(host, monitor_port)
     except OSError:
-        return False
+        return None
     try:
         writer.write(f"GET /healthz?{query} HTTP/1.0\r\n\r\n".encode())
-        status = await reader.readline()
+        return await reader.read(ANSWER_BYTES_MAX) or None
     except OSError:
-        return False
-    else:
-        return b" 200 " in status
+        return None
     finally:
         writer.close()
         with suppress(OSError):

