@@ -43,7 +43,7 @@ UPLINKS = FirewallConfig(
         ),
         Sources(
             name="wg1",
-            ranges=("10.1.0.0/24", "fd01::/64"),
+            ranges=("10.1.0.0/24", "fd01::/64", *(f"192.168.{n}.0/24" for n in range(8))),
             egress=egress.parse("wg1=table:200,mark:0x64,nat:none,source6:2001:db8::7"),
         ),
     )

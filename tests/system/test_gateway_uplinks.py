@@ -1,5 +1,6 @@
 """Two ways out of one host: each interface's clients leave by their own uplink, or not at all."""
 
+import re
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -85,6 +86,64 @@ def test_each_interface_leaves_by_its_own_uplink(site):
                     assert tunnel.fetch(site.server.urls[version]) == PAGE.decode()
                 assert site.server.visitors() == list(site.gateway.addresses[uplink])
         assert gateway.audit() == 0
+
+
+SEEN = """
+table inet seen {
+	chain here {
+		type filter hook prerouting priority 0;
+		ip daddr 10.0.0.0/15 counter
+		ip6 daddr fd00::/15 counter
+	}
+}
+"""
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_packets_between_clients_never_leave_by_their_uplink(site, isolated):
+    """They meet as they would without one, or not at all."""
+    watch(site.router)
+    with DrivenGateway(site.gateway, egress=[way(site)], isolated=isolated) as gateway:
+        gateway.load([FIRST, SECOND, clients.peer(2), second(3), second(4)])
+        with (
+            connected(site, gateway) as one,
+            WgQuick(site.net.host("three", "access"), config(4, gateway)) as other,
+        ):
+            for tunnel in (one, other):
+                assert tunnel.fetch(site.server.urls[4]) == PAGE.decode()
+            met = [reaches(one, target) for target in ("10.1.0.4", "fd01::4")]
+            assert met == [not isolated] * 2
+            assert not reaches(one, "10.0.0.2")
+            assert seen(site.router) == [0, 0]
+
+
+def test_packets_to_a_tunnel_that_is_down_stay_inside(site):
+    """Whatever the host's routes say of its addresses meanwhile."""
+    watch(site.server.host)
+    ways = [f"wg1=source:{site.gateway.addresses['world'][0]}"]
+    with DrivenGateway(site.gateway, egress=ways, audit_interval_s=3600) as gateway:
+        gateway.load([FIRST, SECOND, clients.peer(2), second(3)])
+        with connected(site, gateway) as tunnel:
+            assert tunnel.fetch(site.server.urls[4]) == PAGE.decode()
+            site.gateway.run("ip", "link", "set", "wg0", "down")
+            assert not reaches(tunnel, "10.0.0.2")
+            assert seen(site.server.host) == [0, 0]
+
+
+def reaches(tunnel: WgQuick, target: str) -> bool:
+    """Say whether one of a few pings is answered."""
+    return tunnel.host.run("ping", "-c3", "-i0.2", "-W1", target, check=False).returncode == 0
+
+
+def watch(host: Host) -> None:
+    """Count what arrives for clients."""
+    host.run("nft", "-f", "-", stdin=SEEN)
+
+
+def seen(host: Host) -> list[int]:
+    """Return how many packets to clients have arrived, over IPv4 and IPv6."""
+    text = host.out("nft", "list", "table", "inet", "seen")
+    return [int(number) for number in re.findall(r"packets (\d+)", text)]
 
 
 def test_an_uplink_that_is_gone_is_not_replaced_by_another(site):

@@ -5,7 +5,8 @@ because an accept in nftables ends only its own table.
 
 What it does: packets leaving a tunnel for anything but a tunnel get the gateway's own address, or
 the one of their egress; only addresses that peers can have come out of a tunnel, and leave by the
-device they may; peers do not reach each other; from outside only answers go in; the segment size
+device they may; packets between peers never leave by an uplink; peers do not reach each other
+unless they may; from outside only answers go in; the segment size
 of TCP fits the narrower side; a peer with a limit gets no more than that.
 """
 
@@ -52,6 +53,7 @@ table inet wig {{
 {spoofed}\
 {together}\
 		iifname @tunnels oifname @tunnels drop
+{inside}\
 {elsewhere}\
 		oifname @tunnels ct state established,related accept
 		oifname @tunnels drop
@@ -79,12 +81,15 @@ _MARKS = """\
 
 	chain marks {{
 		type filter hook prerouting priority mangle; policy accept;
+		iifname != @tunnels return
+{inner}\
 {marks}\
 	}}
 """
 
 _SET_TYPES = {4: "ipv4_addr", 6: "ipv6_addr"}
 _SOURCE = {4: "ip saddr", 6: "ip6 saddr"}
+_DESTINATION = {4: "ip daddr", 6: "ip6 daddr"}
 _SNAT = {4: "snat ip", 6: "snat ip6"}
 _PROTOCOL = {4: "ipv4", 6: "ipv6"}
 
@@ -110,6 +115,7 @@ def ruleset(config: FirewallConfig | None) -> str:
         upload=_limited("iifname", "up"),
         download=_limited("oifname", "down"),
         spoofed="".join(_spoofed(config)),
+        inside="".join(_inside(config)),
         elsewhere="".join(_elsewhere(config)),
         translated="".join(_translated(config)),
         together="".join(
@@ -146,13 +152,33 @@ def _egresses(config: FirewallConfig) -> Iterator[tuple[str, Egress]]:
 
 
 def _marks(config: FirewallConfig) -> str:
-    """Return the chain that marks packets before they are routed."""
+    """Return the chain that marks packets before they are routed, but for those between peers."""
     rules = [
         f'\t\tiifname "{name}" meta mark set {egress.mark:#x}\n'
         for name, egress in _egresses(config)
         if egress.mark
     ]
-    return _MARKS.format(marks="".join(rules)) if rules else ""
+    inner = "".join(f"\t\t{destination} return\n" for destination in _inner(config))
+    return _MARKS.format(inner=inner, marks="".join(rules)) if rules else ""
+
+
+def _inner(config: FirewallConfig) -> Iterator[str]:
+    """Yield conditions for packets to peers; a set only if it must be, as for their sources."""
+    for each in config.interfaces:
+        for version in (4, 6):
+            ranges = _of_version(each, version)
+            for text in ranges[:DIRECT_MAX]:
+                yield f"{_DESTINATION[version]} {text}"
+            if len(ranges) > DIRECT_MAX:
+                yield f"{_DESTINATION[version]} @{_set_name(each, version)}"
+
+
+def _inside(config: FirewallConfig) -> Iterator[str]:
+    """Yield what keeps packets to peers inside, when the tunnel that they go to is not there."""
+    names = ", ".join(f'"{name}"' for name, _ in _egresses(config))
+    if names:
+        for destination in _inner(config):
+            yield f"\t\tiifname {{ {names} }} oifname != @tunnels {destination} drop\n"
 
 
 def _elsewhere(config: FirewallConfig) -> Iterator[str]:
