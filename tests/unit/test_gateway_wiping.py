@@ -8,7 +8,7 @@ import pytest
 from tests import builders
 from tests.gateways import Follower
 from tests.hosts import FakeHost
-from wig import keys, ops
+from wig import errors, keys, ops
 from wig.device import Endpoint
 from wig.linux import wiping
 from wig.steps import PeerChange, SetPeers
@@ -24,6 +24,7 @@ class Host(FakeHost):
 
     comes = None
     meanwhile = None
+    unreadable = frozenset()
 
     def connect(self, peer, at_s=0.0):
         """A client shakes hands, at a time that counts from `WALL`."""
@@ -33,6 +34,8 @@ class Host(FakeHost):
         self.devices["wg0"] = device._replace(peers={**device.peers, peer.public_key: found})
 
     def clients(self, name):
+        if name in self.unreadable:
+            raise errors.Unusable(f"the device of {name!r} is not understood")
         if self.meanwhile is not None:
             self.meanwhile()
         if self.comes is not None:
@@ -116,6 +119,52 @@ def test_many_are_forgotten_bit_by_bit(follower, monkeypatch):
 
     taken = [{change.public_key for change in step.changes} for step in follower.host.steps]
     assert sorted(taken, key=str) == sorted([{A.public_key}, {B.public_key}], key=str)
+
+
+def test_who_waits_is_let_in_between_two_rounds(follower, monkeypatch):
+    """An entry, say: a thousand clients at a time are forgotten, and there may be many times."""
+    let_in = []
+
+    def pause():
+        other = threading.Thread(target=follower.sink.dead)
+        other.start()
+        other.join(5.0)
+        let_in.append(not other.is_alive())
+
+    monkeypatch.setattr(wiping, "PEERS_MAX", 1)
+    monkeypatch.setattr(wiping, "_pause", pause)
+    follower.host.connect(B)
+    wipe(follower, 1.0)
+
+    assert wipe(follower, AGE_S + 1) == 2
+    assert let_in == [True, True]
+
+
+def test_a_device_that_keeps_changing_is_looked_at_in_peace(follower):
+    """While entries arrive, a reading of a large one may not be coherent: then they wait."""
+    follower.host.meanwhile = lambda: keeps_changing(follower)
+
+    assert wipe(follower, AGE_S) == 1
+
+
+def keeps_changing(follower):
+    """Fail unless entries are kept out."""
+    let_in = []
+    other = threading.Thread(target=lambda: let_in.append(follower.sink.dead()))
+    other.start()
+    other.join(0.3)
+    if let_in:
+        raise errors.Unusable("somebody keeps changing the device of 'wg0'")
+
+
+def test_an_interface_in_trouble_keeps_no_other_from_its_turn(follower, caplog):
+    """It is told of, and tried again the next time."""
+    follower.apply(ops.InterfaceCreate(interface=builders.interface("wg-1", port=1, addresses=())))
+    assert follower.host.interfaces() == ("wg-1", "wg0")
+    follower.host.unreadable = {"wg-1"}
+
+    assert wipe(follower, AGE_S) == 1
+    assert "not understood" in str([vars(record) for record in caplog.records])
 
 
 def test_it_needs_no_state(follower):

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from wig import errors
 from wig.device import DevicePeer
 from wig.idle import Idle
+from wig.linux import repairs
 from wig.steps import HostPort, PeerChange, SetPeers
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,9 @@ logger = logging.getLogger(__name__)
 PEERS_MAX = 1000
 """In one go: the device is read again before the next ones, so that no client waits for its turn
 longer than its handshake takes."""
+
+PAUSE_S = 0.02
+"""Between two rounds: many times what a waiting thread needs to wake up."""
 
 
 class Wiping:
@@ -62,15 +66,33 @@ class Wiping:
         First without the lock: reading a large device takes a second, and mostly nobody is idle.
         """
         wiped = 0
-        if not idle.look(name, self._host.clients(name), now=now, wall=wall):
-            return wiped
-        while True:
-            with self._lock:
-                clients = self._host.clients(name)
-                due = idle.look(name, clients, now=now, wall=wall)[:PEERS_MAX]
-                if not due or not self._take(name, {key: clients[key] for key in due}):
-                    return wiped
-                wiped += len(due)
+        try:
+            if not self._somebody(name, idle, now, wall):
+                return wiped
+            while count := self._wipe_some(name, idle, now, wall):
+                wiped += count
+                _pause()
+        except (errors.Unusable, OSError) as error:
+            # The other interfaces have their own: this one's comes again the next time.
+            _stay(name, repairs.problem("clients", name, error).reason)
+        return wiped
+
+    def _somebody(self, name: str, idle: Idle, now: float, wall: float) -> bool:
+        """Say whether anybody is idle, or may be: entries that go on arriving can hide it."""
+        try:
+            clients = self._host.clients(name)
+        except errors.Unusable:
+            return True
+        return bool(idle.look(name, clients, now=now, wall=wall))
+
+    def _wipe_some(self, name: str, idle: Idle, now: float, wall: float) -> int:
+        """Take the addresses of those who are idle for longest; return how many."""
+        with self._lock:
+            clients = self._host.clients(name)
+            due = idle.look(name, clients, now=now, wall=wall)[:PEERS_MAX]
+            if due and self._take(name, {key: clients[key] for key in due}):
+                return len(due)
+        return 0
 
     def _take(self, name: str, clients: dict[str, DevicePeer]) -> bool:
         changes = tuple(change for key, peer in clients.items() for change in _anew(key, peer))
@@ -84,6 +106,11 @@ class Wiping:
     def oldest_s(self) -> float | None:
         """Return how long the client that is idle for longest has been; None: nobody looks."""
         return None if self._idle is None else self._idle.oldest_s(time.monotonic())
+
+
+def _pause() -> None:
+    """Let in who waits for the lock: whoever gives it back and asks again at once has it first."""
+    time.sleep(PAUSE_S)
 
 
 def _stay(name: str, reason: str) -> bool:
