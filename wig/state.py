@@ -52,6 +52,7 @@ class State:
         self._peers: dict[str, Peer] = {}
         self._tokens: dict[str, Token] = {}
         self._members: dict[str, dict[str, None]] = {}
+        self._enabled: dict[str, int] = {}
         self._pools: dict[tuple[str, int], _Pool] = {}
         self._total = 0
 
@@ -89,6 +90,10 @@ class State:
     def peer_count(self, interface: str) -> int:
         """Return how many peers an interface has."""
         return len(self._members.get(interface, ()))
+
+    def enabled_count(self, interface: str) -> int:
+        """Return how many of them are enabled: those are on its device."""
+        return self._enabled.get(interface, 0)
 
     def peer_at(self, interface: str, version: int, bounds: Bounds) -> Peer | None:
         """Return a peer of the interface whose range (IP `version` 4 or 6) meets `bounds`."""
@@ -184,6 +189,7 @@ class State:
         _must(peer.interface in self._interfaces, "no interface", peer.interface)
         self._peers[peer.public_key] = peer
         self._members[peer.interface][peer.public_key] = None
+        self._enabled[peer.interface] += peer.enabled
         for version, bounds in self._ranges(peer):
             self._pools[peer.interface, version].take(bounds, peer.public_key)
 
@@ -192,6 +198,7 @@ class State:
         if peer is None:
             raise errors.Damaged(f"state: no peer {public_key}")
         del self._members[peer.interface][public_key]
+        self._enabled[peer.interface] -= peer.enabled
         for version, bounds in self._ranges(peer):
             self._pools[peer.interface, version].give_back(bounds)
         self._count(-log.object_digest(peer))
@@ -206,6 +213,7 @@ class State:
         _must(interface.name not in self._interfaces, "interface exists", interface.name)
         self._interfaces[interface.name] = interface
         self._members[interface.name] = {}
+        self._enabled[interface.name] = 0
         for version in (4, 6) if self.allocating else ():
             pool = self._pools[interface.name, version] = _Pool()
             if cidr := addresses.cidr_of(interface.addresses, version):
@@ -229,7 +237,7 @@ class State:
         if interface is None:
             raise errors.Damaged(f"state: no interface {name}")
         _must(not self._members[name], "interface with peers is deleted", name)
-        del self._interfaces[name], self._members[name]
+        del self._interfaces[name], self._members[name], self._enabled[name]
         for version in (4, 6):
             self._pools.pop((name, version), None)
         self._count(-log.object_digest(interface))

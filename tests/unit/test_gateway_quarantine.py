@@ -109,6 +109,19 @@ def test_a_full_device_is_reported_before_it_is_hit(tmp_path):
     assert follower.host.devices["wg0"].peers.keys() == {B.public_key}
 
 
+def test_who_is_disabled_takes_no_place(tmp_path):
+    """There are three peers, and one of them on the device."""
+    follower = Follower(tmp_path, FakeHost(peers_max=1))
+    follower.load(WG0, replace(A, enabled=False), builders.peer("c", enabled=False))
+
+    follower.apply(create(B))
+
+    assert refused(follower) == {}
+    assert follower.host.devices["wg0"].peers.keys() == {B.public_key}
+    follower.apply(ops.PeerDelete(public_key=B.public_key))
+    assert quarantine(follower) == {}
+
+
 def test_a_device_that_is_nearly_full_is_told_in_time(tmp_path, caplog):
     """Once, and until there is room again or the interface is gone."""
     follower = Follower(tmp_path, FakeHost(peers_max=20))

@@ -1,6 +1,7 @@
 """The state in memory: it applies what `decide` makes, and refuses what it never would."""
 
 import pytest
+from msgspec.structs import replace
 
 from tests import builders
 from tests.builders import create_interface, create_peer, create_token
@@ -133,6 +134,21 @@ def test_all_peers_are_a_list_of_their_own(world):
 
     assert peers == [it for it in world.state.objects() if isinstance(it, Peer)]
     assert peers is not world.state.peers()
+
+
+def test_the_enabled_peers_of_an_interface_are_counted(world):
+    """Through every op, as a walk over all peers would count them."""
+    state, ada = world.state, builders.key("ada")
+    assert (state.enabled_count("wg0"), state.enabled_count("wg9")) == (1, 0)
+
+    for op, count in (
+        (ops.PeerUpdate(peer=replace(state.peer(ada), enabled=False)), 0),
+        (ops.PeerUpdate(peer=replace(state.peer(ada), enabled=True)), 1),
+        (ops.PeerDelete(public_key=builders.key("eve")), 1),
+        (ops.PeerDelete(public_key=ada), 0),
+    ):
+        state.apply_op(op, "e1", 9)
+        assert state.enabled_count("wg0") == count
 
 
 def sum_of_objects(state: State) -> str:

@@ -151,7 +151,7 @@ class Changes:
         peers_max: int | None,
     ) -> tuple[PeerChange, ...]:
         """Leave out new peers when the device is full; the next audit finds them a place."""
-        if peers_max is None or self._state.peer_count(name) <= peers_max:
+        if peers_max is None or self._state.enabled_count(name) <= peers_max:
             return changes
         new = [each.public_key for each in changes if each.public_key not in had]
         self.problems += [wanted.full(name, public_key, peers_max) for public_key in new]

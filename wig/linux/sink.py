@@ -242,7 +242,7 @@ class HostSink:
 
     def _note_peers(self) -> None:
         names = [interface.name for interface in self._state.interfaces()]
-        self._repairs.note_peers({name: self._state.peer_count(name) for name in names})
+        self._repairs.note_peers({name: self._state.enabled_count(name) for name in names})
 
     def _conclude(self, position: Position) -> None:
         self._note_peers()
