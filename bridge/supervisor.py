@@ -41,24 +41,27 @@ def retry_wait_s(failures: int, chance: float) -> float:
 async def keep(name: str, service: Service) -> Never:
     """Run a part for ever; return its failure only if repeating is pointless.
 
-    Temporary errors and defects are logged, and it starts again after a pause. Any other
-    `WigError` is raised.
+    Temporary errors and defects are logged, and it starts again after a pause; the same temporary
+    error once, until it has run for a while. Any other `WigError` is raised.
     """
     loop = asyncio.get_running_loop()
     failures = 0
+    told = ""
     while True:
         started = loop.time()
         try:
             await service()
             logger.error("a part ended that never should", extra={"part": name})
         except errors.Temporary as error:
-            logger.warning("a part failed", extra={"part": name, "error": error.message})
+            level = logging.DEBUG if error.message == told else logging.WARNING
+            logger.log(level, "a part failed", extra={"part": name, "error": error.message})
+            told = error.message
         except errors.WigError:
             raise
         except Exception:
             logger.exception("a part failed by a defect", extra={"part": name})
         if loop.time() - started > CALM_S:
-            failures = 0
+            failures, told = 0, ""
         await asyncio.sleep(retry_wait_s(failures, random.random()))  # noqa: S311  # no secret
         failures += 1
 

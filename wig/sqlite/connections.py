@@ -201,7 +201,7 @@ def wal_bytes(path: Path) -> int:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into `Unavailable` (busy), `Damaged` or `Unusable`."""
+    """Turn SQLite's errors into `Unavailable` (busy, full disk), `Damaged` or `Unusable`."""
     try:
         yield
     except sqlite3.Error as error:
@@ -218,10 +218,17 @@ def may_be_kept(error: sqlite3.Error) -> bool:
     return bool(code & 0xFF == sqlite3.SQLITE_IOERR and code != sqlite3.SQLITE_IOERR_WRITE)
 
 
+_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}  # the latter: of the WAL's index
+
+
 def translation(path: Path, error: sqlite3.Error) -> errors.WigError:
     """Return what a person is told about an error of SQLite."""
     code = getattr(error, "sqlite_errorcode", None)
     which = errors.quoted(path)
+    if code in _NO_ROOM:
+        return errors.Unavailable(
+            f"db: {which} cannot grow: {error}", field="db", hint="free some disk space"
+        )
     match None if code is None else code & 0xFF:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return errors.Unavailable(
@@ -237,10 +244,6 @@ def translation(path: Path, error: sqlite3.Error) -> errors.WigError:
         ):
             return errors.Damaged(
                 f"db: {which} is damaged: {error}", field="db", hint="restore it from a backup"
-            )
-        case sqlite3.SQLITE_FULL:
-            return errors.Unusable(
-                f"db: {which} cannot grow: {error}", field="db", hint="free some disk space"
             )
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
             return errors.Unusable(

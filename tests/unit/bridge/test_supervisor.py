@@ -65,6 +65,17 @@ async def test_defects_are_logged_with_their_traceback(caplog):
     assert caplog.records[0].exc_info[0] is ZeroDivisionError
 
 
+async def test_the_same_temporary_error_is_told_once(caplog):
+    """A disk may be full for days; another error is told again."""
+    full, away = errors.Unavailable("full"), errors.Unavailable("away")
+    part, starts = failing(full, full, full, away)
+
+    with caplog.at_level(logging.WARNING, "bridge.supervisor"):
+        await run_until(lambda: len(starts) == 5, {"part": part})
+
+    assert [record.error for record in caplog.records] == ["full", "away"]
+
+
 async def test_part_that_ends_is_started_again(caplog):
     """A loop without an end that ends is a fault."""
     starts = []
