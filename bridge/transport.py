@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import ParseResult
 
@@ -279,6 +280,9 @@ def _translated(error: Exception, reason: Exception, options: Options) -> errors
 def _tls(options: Options) -> ssl.SSLContext | None:
     if options.ca is None and options.certificate is None:
         return None  # nats-py makes a default context if the server wants TLS
+    for path in (options.ca, options.certificate, options.key):
+        if path is not None:
+            _look_into(path)
     try:
         context = ssl.create_default_context(cafile=options.ca)
         if options.certificate is not None:
@@ -286,6 +290,17 @@ def _tls(options: Options) -> ssl.SSLContext | None:
     except (OSError, ssl.SSLError) as error:
         raise errors.Unusable(f"tls: certificates cannot be loaded: {error}") from error
     return context
+
+
+def _look_into(path: Path) -> None:
+    """Raise `Unusable` if a file cannot be read: OpenSSL would not say which."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise errors.Unusable(
+            f"tls: '{path}' cannot be read: {error.strerror}",
+            hint="may the user that wig runs as read it, and enter the directories above it?",
+        ) from None
 
 
 async def finish(client: Client, pipe: Transport, timeout_s: float) -> None:
@@ -298,5 +313,6 @@ async def finish(client: Client, pipe: Transport, timeout_s: float) -> None:
 async def discard(client: Client, pipe: Transport, timeout_s: float) -> None:
     """Throw a client away, however broken it is."""
     pipe.abort()
-    with suppress(TimeoutError, OSError, nats.errors.Error):
+    # nats-py asserts that it has begun to connect: with an address that it refuses it has not.
+    with suppress(TimeoutError, OSError, nats.errors.Error, AssertionError):
         await bounded(client.close(), timeout_s)

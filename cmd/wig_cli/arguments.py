@@ -77,6 +77,22 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(_in_our_words(message), hint=f"{self.prog} --help")
 
 
+def check_text(options: argparse.Namespace) -> None:
+    """Raise `UsageError` for a word that is no text: nothing could hold it, or show it."""
+    for action in options.parser._actions:  # noqa: SLF001 - no public way to ask
+        value = getattr(options, action.dest, None)
+        for one in value if isinstance(value, list) else (value,):
+            if isinstance(one, str) and not one.isascii() and _has_surrogate(one):
+                label = action.option_strings[0] if action.option_strings else _shown(action)
+                shown = one.encode(errors="surrogateescape").decode(errors="backslashreplace")
+                raise UsageError(f"{label}: '{shown}' is not UTF-8")
+
+
+def _has_surrogate(text: str) -> bool:
+    """Say whether Python put something there for bytes that it could not decode."""
+    return any("\ud800" <= one <= "\udfff" for one in text)
+
+
 def loaded(place: str) -> Callable[..., Any]:
     """Return the function at `module:function`."""
     module, _, function = place.partition(":")

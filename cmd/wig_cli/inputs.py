@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from wig import errors, keys, rates
 from wig.addresses import parse_range
+from wig_cli import values
 
 S = TypeVar("S", bound=keys.Secret)
 
@@ -24,6 +25,7 @@ KEY_FILE_BYTES_MAX = 1000  # a key has 44 characters; more means that it is anot
 REQUEST_CHARACTERS_MAX = 64
 _DURATION = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+YEARS_MAX = 100  # more is a slip of the finger, and soon out of the calendar
 
 
 def whole(text: str) -> int:
@@ -39,8 +41,7 @@ def moment(text: str) -> datetime | None:
     if text == "never":
         return None
     if match := _DURATION.fullmatch(text):
-        seconds = int(match.group(1)) * _UNIT_S[match.group(2)]
-        return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+        return datetime.now(UTC).replace(microsecond=0) + _lapse(match)
     try:
         value = datetime.fromisoformat(text)
     except ValueError:
@@ -52,6 +53,38 @@ def moment(text: str) -> datetime | None:
             f"{errors.quoted(text)} has no time zone: add Z for UTC, as in 2030-01-31T12:00:00Z"
         )
     return value
+
+
+def _lapse(match: re.Match[str]) -> timedelta:
+    lapse = timedelta(seconds=int(match.group(1)) * _UNIT_S[match.group(2)])
+    if lapse > timedelta(days=365 * YEARS_MAX):
+        raise argparse.ArgumentTypeError(f"{match.group()!r} is more than {YEARS_MAX} years")
+    return lapse
+
+
+def domain(text: str) -> str:
+    """Return a domain of JetStream."""
+    try:
+        return values.domain(text)
+    except ValueError:
+        rule = values.RULES[values.domain]
+        raise argparse.ArgumentTypeError(f"{errors.quoted(text)} {rule}") from None
+
+
+def port_or_none(text: str) -> int:
+    """Return a port; 0 means none."""
+    return _between(text, 0, 65535)
+
+
+def gibibytes(text: str) -> int:
+    """Return a size in GiB, from 1 to a million."""
+    return _between(text, 1, 10**6)
+
+
+def _between(text: str, least: int, most: int) -> int:
+    if not least <= whole(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between {least} and {most}")
+    return whole(text)
 
 
 def rate(text: str) -> int | None:
@@ -67,7 +100,7 @@ def age(text: str) -> timedelta:
     match = _DURATION.fullmatch(text)
     if match is None:
         raise argparse.ArgumentTypeError(f"{errors.quoted(text)} is not a time like 90d or 12h")
-    return timedelta(seconds=int(match.group(1)) * _UNIT_S[match.group(2)])
+    return _lapse(match)
 
 
 def past(text: str) -> datetime:
@@ -157,8 +190,10 @@ def how_many(text: str) -> str | int:
     """Return how many gateways to wait for."""
     if text == ALL:
         return ALL
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither all nor a number from 1 on")
+    if not re.fullmatch("[0-9]{1,9}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(
+            f"{errors.quoted(text)} is neither all nor a number from 1 on"
+        )
     return int(text)
 
 

@@ -84,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = root.parse_args(words)
         if options.run is None:
             options.parser.error("COMMAND: needed, but not given")
+        arguments.check_text(options)
         settings.resolve(options, os.environ, settings.of(options.parser))
     except (arguments.UsageError, settings.SettingError) as error:
         return _usage(error, words)

@@ -6,6 +6,7 @@ in the same directory, and are never shown.
 
 import argparse
 import ipaddress
+import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,10 @@ def nats_config(parser: argparse.ArgumentParser) -> None:
         ),
     )  # fmt: skip
     _add_common(hub, name="hub", store="/var/lib/wig/nats")
-    hub.add_argument("--domain", default="hub", metavar="DOMAIN", help="of JetStream, default hub")
+    hub.add_argument(
+        "--domain", type=inputs.domain, default="hub", metavar="DOMAIN",
+        help="of JetStream, default hub",
+    )  # fmt: skip
     hub.add_argument(
         "--client-auth", choices=AUTHS, default="token",
         help="mtls: every client needs a certificate, and may do without a token; default token",
@@ -62,8 +66,9 @@ def nats_config(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     leaf.add_argument("--token-file", dest="leaf_token", metavar="FILE", help="the host's token")
     leaf.add_argument(
-        "--domain", metavar="DOMAIN", help="of a JetStream here, for a follower; default: none"
-    )
+        "--domain", type=inputs.domain, metavar="DOMAIN",
+        help="of a JetStream here, for a follower; default: none",
+    )  # fmt: skip
 
 
 def _add_common(parser: argparse.ArgumentParser, *, name: str | None, store: str) -> None:
@@ -78,7 +83,7 @@ def _add_common(parser: argparse.ArgumentParser, *, name: str | None, store: str
         help=f"for clients, default {LISTEN_DEFAULT}",
     )  # fmt: skip
     parser.add_argument(
-        "--monitor-port", type=inputs.whole, default=8222, metavar="PORT",
+        "--monitor-port", type=inputs.port_or_none, default=8222, metavar="PORT",
         help="for monitoring by HTTP, on the loopback, default 8222; 0: none",
     )  # fmt: skip
     parser.add_argument("--cert", metavar="FILE", help="certificate of this server, PEM")
@@ -88,7 +93,7 @@ def _add_common(parser: argparse.ArgumentParser, *, name: str | None, store: str
         "--store", default=store, metavar="DIR", help=f"for JetStream's files, default {store}"
     )
     parser.add_argument(
-        "--max-store", type=inputs.whole, default=STORE_GIB_DEFAULT, metavar="GIB",
+        "--max-store", type=inputs.gibibytes, default=STORE_GIB_DEFAULT, metavar="GIB",
         help=f"GiB that JetStream may take there, default {STORE_GIB_DEFAULT}",
     )  # fmt: skip
     parser.add_argument(
@@ -198,7 +203,7 @@ def _tls(options: argparse.Namespace, *, verify: bool = False, first: bool = Tru
 
 def _split(text: str, flag: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+    if not host or not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 65536:
         raise arguments.UsageError(f"{flag}: {text!r} is not HOST:PORT")
     return host.strip("[]"), int(port)
 

@@ -40,7 +40,7 @@ class Setting(NamedTuple):
 
 
 SETTINGS: dict[str, Setting] = {
-    "server": Setting("URL of the NATS server", "nats://127.0.0.1:4222", "URL"),
+    "server": Setting("URL of the NATS server", "nats://127.0.0.1:4222", "URL", values.server),
     "token_file": Setting('file with the token, {"id", "secret"}', None, "FILE"),
     "identity": Setting("who to be on the bus; else who the token says", None, "ID"),
     "tls_ca": Setting(
@@ -56,8 +56,8 @@ SETTINGS: dict[str, Setting] = {
     ),
     "db": Setting("the database's file", None, "FILE"),
     "name": Setting("this node's name: letters, digits, _ and -", None, "NAME"),
-    "follow": Setting("the node to follow, NODE or NODE@DOMAIN", None, "NODE"),
-    "domain": Setting("JetStream domain of the server", None, "DOMAIN"),
+    "follow": Setting("the node to follow, NODE or NODE@DOMAIN", None, "NODE", values.follow),
+    "domain": Setting("JetStream domain of the server", None, "DOMAIN", values.domain),
     "log_max_age": Setting("older log entries may go; else 120d", None, "AGE", values.age),
     "log_keep": Setting("so many log entries stay; else 100000", None, "N", values.count),
     "run_dir": Setting("directory for what must not survive a reboot", "/run/wig", "DIR"),
@@ -257,9 +257,15 @@ def _read(path: str) -> Mapping[str, Any]:
         raise SettingError(f"config: {path!r} cannot be read: {error.strerror}") from None
     except toml.TOMLDecodeError as error:
         raise SettingError(f"config: {path!r} is not TOML: {error}") from None
+    except UnicodeDecodeError:
+        raise SettingError(f"config: {path!r} is not TOML: it is not in UTF-8") from None
+    except RecursionError:
+        raise SettingError(f"config: {path!r} is not TOML that has settings") from None
     for key, value in content.items():
         if key not in SETTINGS or key == "config":
             raise SettingError(f"config: {path!r} has an unknown key {key!r}")
         if isinstance(value, dict) or (isinstance(value, list) and not SETTINGS[key].many):
             raise SettingError(f"{path}: {key}: must be one value")
+        if any("\0" in str(one) for one in (value if isinstance(value, list) else (value,))):
+            raise SettingError(f"{path}: {key}: has a NUL, which no value can have")
     return content

@@ -18,6 +18,28 @@ async def test_first_connect_is_bounded():
     assert "--server" in caught.value.hint
 
 
+@pytest.mark.parametrize("server", ["", "nats://h:99999", "nats://[::1", "tls://"])
+async def test_an_address_that_is_none_is_an_error_of_its_own(server):
+    """nats-py refuses it before it begins, and then cannot be closed: that hides nothing."""
+    with pytest.raises(errors.Unavailable, match=r"server: .* cannot be reached: \S") as caught:
+        async with connection.opened(Options(identity="me", server=server)):
+            pass
+    assert "must be called first" not in caught.value.message
+
+
+@pytest.mark.parametrize("option", ["ca", "certificate", "key"])
+async def test_a_file_of_tls_that_cannot_be_read_is_named(tmp_path, option):
+    """OpenSSL says neither which file, nor what to do."""
+    there = tmp_path / "there"
+    there.touch()
+    files = dict.fromkeys(("ca", "certificate", "key"), there) | {option: tmp_path / "absent"}
+
+    with pytest.raises(errors.Unusable, match=r"absent' cannot be read: No such file") as caught:
+        async with connection.opened(Options(identity="me", **files)):
+            pass
+    assert "the user that wig runs as" in caught.value.hint
+
+
 INFO = (
     b'INFO {"server_id":"S","version":"%b","proto":1,"headers":true,"max_payload":1048576,'
     b'"jetstream":true}\r\n'
