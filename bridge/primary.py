@@ -8,7 +8,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Never
 
 import wig
@@ -136,7 +136,8 @@ class Primary:
 
     def status(self) -> NodeStatus:
         """Return its own line."""
-        publisher = self.publisher
+        publisher, now = self.publisher, datetime.now(UTC)
+        lag, lag_s = publisher.backlog, publisher.still_s if publisher.backlog else 0.0
         problems = (*publisher.ownership.problems, *self.expiry.problems)
         if publisher.stuck:
             problems = (*problems, "the stream does not take entries")
@@ -146,9 +147,11 @@ class Primary:
             version=self.me.version,
             instance=self.me.instance,
             head=publisher.head,
-            lag_entries=publisher.backlog,
+            lag_entries=lag,
+            lag_s=round(lag_s, 3),
+            behind_since=now - timedelta(seconds=lag_s) if lag else None,
             since=self._started,
-            seen=datetime.now(UTC),
+            seen=now,
             position=publisher.published.position if publisher.published else None,
             problems=problems,
         )

@@ -33,6 +33,7 @@ GROUP_ENTRIES_MAX = 500  # per answer of the stream: answers cost little, and me
 READ_ENTRIES_MAX = 2_000  # read from the database at once, when the stream is behind
 UNDER_WAY_MAX = 5_000  # entries without an answer; nats-server keeps 20,000 waiting, then drops
 FRESH_ENTRIES_MAX = 20_000  # committed entries kept in memory; beyond, they are read again
+HEADS_MAX = 10_000  # commits that are remembered one by one; beyond, only the last one is
 ANSWER_S_MAX = 2.0  # for one group; a server that syncs to a slow disk takes some 100 ms
 STUCK_S = 2.0  # without progress while something waits: commands are refused from then on
 PAUSE_S_MIN = 0.02  # before looking again at a stream that refused again, doubled each time
@@ -103,16 +104,21 @@ class Publisher:
         if self.accepted >= self._head:
             self._progress_s = self._now()
         self._head = head.position.seq
-        self._heads.append(head)
+        self._remember(head)
         if records and self.backlog <= FRESH_ENTRIES_MAX:
             self._fresh.append(records)
         self._wake.set()
 
     def begun(self, head: Head) -> None:
         """Take the begin of a new epoch, which has no entry yet."""
-        self._heads.append(head)
+        self._remember(head)
         if self._outbox is not None:
             self._accepted(self.accepted)
+
+    def _remember(self, head: Head) -> None:
+        if len(self._heads) >= HEADS_MAX:
+            self._heads.pop()  # until the next one is in the stream, that is all there is to say
+        self._heads.append(head)
 
     def replaced(self) -> None:
         """Take note that a snapshot has replaced the log: nothing of it is in a stream yet."""
@@ -137,8 +143,13 @@ class Publisher:
     @property
     def stuck(self) -> bool:
         """Whether nothing moves although something should."""
+        return self.still_s > STUCK_S
+
+    @property
+    def still_s(self) -> float:
+        """For how long nothing has moved although something should; 0: nothing waits."""
         idle = self._outbox is not None and self.accepted >= self._head
-        return not idle and self._now() - self._progress_s > STUCK_S
+        return 0.0 if idle else self._now() - self._progress_s
 
     async def moved(self, timeout_s: float) -> None:
         """Return when the stream has more, or after `timeout_s`."""
@@ -250,6 +261,8 @@ class Publisher:
     def _stop_sending(self) -> None:
         if self._outbox is not None:
             self._outbox.close()
+            if self.accepted >= self._head:
+                self._progress_s = self._now()  # nothing waited until now
         self._outbox = None
         self._fresh.clear()
         self._wake.set()
