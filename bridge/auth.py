@@ -19,6 +19,7 @@ from bridge.supervisor import Service
 from bridge.sweep import Sweep
 from bridge.telemetry import Telemetry
 from bridge.token_table import TokenTable
+from wig.log import Position
 from wig.logins import Certificates
 
 SILENT_S = 3.0  # a root that was not heard for so long does not answer logins
@@ -43,7 +44,7 @@ async def services(
     wait_s: float,
 ) -> dict[str, Service]:
     """Return the services; `bus` is how the datastore itself comes to the same server."""
-    table = stack.enter_context(closing(TokenTable(node.reader)))
+    table = stack.enter_context(closing(TokenTable(node.reader, _decides(node))))
     asked = await stack.enter_async_context(
         connection.opened(_as(bus, options.keys.callout), wait_s=wait_s)
     )
@@ -75,8 +76,25 @@ def _defers(node: DatastoreNode) -> Callable[[], bool]:
     def defers() -> bool:
         if node.me.role == "primary":
             return False
-        serving = node.serving()
-        root = serving.root if serving else None
-        return root is not None and root.age_s < SILENT_S
+        root = node.root()
+        return root is None or root.age_s < SILENT_S
 
     return defers
+
+
+def _decides(node: DatastoreNode) -> Callable[[Position], bool]:
+    """Return whether this node, at a position, says no to whom it does not know.
+
+    The primary does. A follower may lack the newest tokens, so it says no only in the primary's
+    place: when the root is silent, and it has all that the root was heard to have.
+    """
+
+    def decides(position: Position) -> bool:
+        if node.me.role == "primary":
+            return True
+        root = node.root()
+        if root is None or root.age_s < SILENT_S:
+            return False
+        return position.epoch == root.epoch and position.seq >= root.seq
+
+    return decides

@@ -5,7 +5,8 @@ signed, and carries the subjects of the role: from then on the server enforces t
 
 The primary answers at once. A follower on the same server answers when the primary does not: at
 once when it has not heard the root for a while, else a little later than the primary would (the
-server takes the first answer).
+server takes the first answer). It never says no while the primary may know better, and nothing at
+all while it holds nothing.
 """
 
 import asyncio
@@ -113,6 +114,8 @@ class Callout:
             self._refusals.note("", error.message)
             return
         verdict = await self._judge(question.login)
+        if not self._table.known:
+            return  # it is for others to answer
         if isinstance(verdict, Granted):
             key = question.server, question.connection
             now = asyncio.get_running_loop().time()
@@ -120,6 +123,10 @@ class Callout:
             self.counts["granted"] += 1
             logger.debug("login", extra={"identity": verdict.identity, "kind": question.kind})
             answer = {"jwt": self._user(question, verdict)}
+        elif not self._table.decides:
+            reason = f"not answered, for this copy may be an old one: {verdict.reason}"
+            self._refusals.note(verdict.identity, reason, question.kind)
+            return
         else:
             self._refusals.note(verdict.identity, verdict.reason, question.kind)
             self.counts["refused"] += 1

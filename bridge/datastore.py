@@ -165,6 +165,10 @@ class DatastoreNode:
         problem = f"a downstream had {found} that this timeline does not have"
         return structs.replace(mine, problems=(*mine.problems, problem))
 
+    def root(self) -> Root | None:
+        """Return where the root is, as this node tells it on; None: it has not heard of it."""
+        return self._standing.root()
+
     # -- the source of downstreams
 
     def serving(self) -> Serving | None:

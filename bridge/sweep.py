@@ -121,6 +121,8 @@ class Sweep:
         granted = self._granted(server, one)
         if granted is not None and logins.holds(granted, self._table.tokens, self._certificates):
             return
+        if not self._table.decides:
+            return
         who = granted.identity if granted else one.authorized_user
         logger.warning("disconnected: may not stay", extra={"identity": logins.shown(who)})
         with suppress(Disconnected):

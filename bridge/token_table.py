@@ -20,14 +20,30 @@ logger = logging.getLogger(__name__)
 class TokenTable:
     """All tokens by id. Close it at the end."""
 
-    def __init__(self, make_reader: Callable[[], Reader]) -> None:
-        """Know nothing before the first `refresh`."""
+    def __init__(
+        self, make_reader: Callable[[], Reader], decides: Callable[[Position], bool]
+    ) -> None:
+        """Know nothing before the first `refresh`.
+
+        `decides` says whether whoever is not in a table of this position may not be there.
+        """
         self.tokens: dict[str, Token] = {}
         self.version = 0
         """Counts the changes of `tokens`."""
         self._worker = Worker("tokens")
         self._reader = make_reader()
+        self._decides = decides
         self._position: Position | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to judge by: an empty follower has no position."""
+        return self._position is not None
+
+    @property
+    def decides(self) -> bool:
+        """Whether whoever is not in it is to be refused, and disconnected."""
+        return self._position is not None and self._decides(self._position)
 
     async def refresh(self) -> None:
         """Read them again if anything changed in the database.

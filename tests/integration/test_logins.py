@@ -3,15 +3,17 @@
 import asyncio
 import logging
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections import Counter
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
 
-from bridge import auth, connection
+from bridge import auth, connection, sweep
 from bridge.follower_datastore import FollowerDatastore
 from bridge.telemetry import Telemetry
+from bridge.transport import LoginUnanswered
 from tests.buses import create_interface, create_peer
 from tests.eventually import eventually
 from tests.guarded import Authority, context, gateway, guarded, leafs, told
@@ -213,31 +215,90 @@ async def test_a_follower_answers_when_the_primary_is_gone(tmp_path):
         token = await hub.token("gw1", "gateway")
         head = hub.primary.publisher.published.position
         await eventually(lambda: it.node.datastore.position() == head, "the token there")
+        await eventually(it.root, "a beacon")
         await hub.stop_primary()
 
         began = time.monotonic()
         async with connection.opened(hub.options(token), wait_s=5) as bus:
             assert bus.up
         assert time.monotonic() - began < ON_S_MAX
-        with pytest.raises(errors.Denied):
-            await stack_opened(hub, replace(token, secret="wrong"))
+        wrong = replace(token, secret="wrong")
+        await eventually(lambda: is_denied(hub, wrong), "the wrong one to be refused", 15)
 
 
-async def stack_opened(hub, token):
-    async with connection.opened(hub.options(token), wait_s=0):
-        pass
+async def is_denied(hub, token):
+    """Say whether a login is refused; False as well: nobody answers it."""
+    with suppress(LoginUnanswered):
+        try:
+            async with connection.opened(hub.options(token), wait_s=0):
+                raise ValueError("a wrong login was let in")
+        except errors.Denied:
+            return True
+    return False
+
+
+async def test_an_empty_follower_throws_nobody_out(tmp_path, caplog):
+    """It leaves all logins to the primary, and no connection seems unknown to it."""
+    async with guarded(tmp_path) as hub:
+        token = await hub.token("gw1", "gateway")
+        async with hub.connected(hub.options(token)) as bus:
+            fell = []
+            bus.on_down(lambda: fell.append(1))
+            async with following(hub, upstream="away") as it:
+                await heard_twice(hub)
+                for _ in range(20):
+                    async with connection.opened(hub.options(token)):
+                        pass
+                assert it.node.datastore.position() is None
+                assert not fell
+                await hub.stop_primary()
+                assert not await is_denied(hub, replace(token, secret="wrong"))
+    assert "may not stay" not in told(caplog)
+
+
+@pytest.mark.parametrize("upstream", ["away", "hub"])
+async def test_a_follower_on_an_old_copy_throws_nobody_out(tmp_path, caplog, upstream):
+    """Whose token is newer than the copy is no stranger, whether it can catch up or not."""
+    async with guarded(tmp_path) as hub:
+        async with following(hub) as it:
+            await eventually(it.node.datastore.position, "the snapshot")
+            head = hub.primary.publisher.published.position
+            await eventually(lambda: it.node.datastore.position() == head, "the head")
+        token = await hub.token("gw1", "gateway")
+        async with hub.connected(hub.options(token)) as bus:
+            fell = []
+            bus.on_down(lambda: fell.append(1))
+            async with following(hub, upstream=upstream):
+                await heard_twice(hub)
+                assert not fell
+                await hub.stop_primary()
+                assert upstream == "hub" or not await is_denied(hub, token)
+    assert "may not stay" not in told(caplog)
+
+
+async def heard_twice(hub):
+    """Wait until the server has been asked for its connections by everybody, more than once."""
+    async with hub.connected(hub.options(hub.keys.system)) as bus:
+        asked = Counter()
+
+        async def count(message):
+            asked[message.reply] += 1
+
+        await bus.subscribe(sweep.ALL, count)
+        await eventually(lambda: len(asked) == 2 and min(asked.values()) > 1, "two sweeps", 15)
 
 
 @asynccontextmanager
-async def following(hub):
+async def following(hub, upstream="hub"):
     """Run a follower on the same server, which may answer logins too."""
     db = hub.directory / "follower.db"
-    initialise.init_empty(db)
+    if not db.exists():
+        initialise.init_empty(db)
     async with AsyncExitStack() as stack:
         options = hub.options(hub.keys.bus)
         bus = await stack.enter_async_context(hub.connected(options))
         store = stack.enter_context(Datastore.open(db))
-        it = FollowerDatastore(store, bus, node="second", upstream="hub", domain="hub")
+        it = FollowerDatastore(store, bus, node="second", upstream=upstream, domain="hub")
         stack.callback(it.close)
         wanted = auth.AuthOptions(keys=hub.keys)
         logins = await auth.services(stack, wanted, options, it.node, Telemetry(), wait_s=5)
