@@ -5,7 +5,7 @@ where the sink is now.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bridge import wire
@@ -93,9 +93,9 @@ class SinkThread:
         """Return a replica that begins where the sink is."""
         return await self._worker.call(self._new_replica)
 
-    async def apply(self, epoch: str, records: tuple[Record, ...]) -> on.Applied:
-        """Apply entries, and say what came of it."""
-        return await self._worker.call(self._apply, epoch, records)
+    def apply(self, epoch: str, records: tuple[Record, ...]) -> Awaitable[on.Applied]:
+        """Begin to apply entries; await what comes of it."""
+        return self._worker.call(self._apply, epoch, records)
 
     async def header(self, transfer: Transfer) -> Header:
         """Wait for what a transfer offers; raises what went wrong."""

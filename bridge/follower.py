@@ -8,7 +8,7 @@ never waits for another.
 import asyncio
 import logging
 import random
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any, Never, assert_never
 
 from msgspec.structs import replace
@@ -191,7 +191,7 @@ class Follower:
                 for end in self._let_go():
                     self._start(end)
             case do.Apply():
-                self._start(self._apply(action))
+                self._start(self._apply(self._sink.apply(action.epoch, action.records)))
             case do.Acknowledge(seq=seq):
                 assert self._pull is not None, "only a Consume leads here"
                 self._start(self._pull.acknowledge(seq))
@@ -274,8 +274,8 @@ class Follower:
         )
         self._start(self._pull.start())
 
-    async def _apply(self, action: do.Apply) -> None:
-        self._feed(await self._sink.apply(action.epoch, action.records))
+    async def _apply(self, applied: Awaitable[on.Applied]) -> None:
+        self._feed(await applied)
 
     def _fetch(self, attempt: int) -> None:
         assert self._request is not None, "only an Attach leads here"

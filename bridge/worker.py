@@ -21,7 +21,9 @@ class Worker:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._under_way: set[Future[Any]] = set()
 
-    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def call(
+        self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Future[T]:
         """Run `function` there and return what it returns.
 
         A caller that is cancelled leaves the call running: it is never half done.
@@ -29,7 +31,7 @@ class Worker:
         work = self._threads.submit(function, *args, **kwargs)
         self._under_way.add(work)
         work.add_done_callback(self._under_way.discard)
-        return await asyncio.wrap_future(work)
+        return asyncio.wrap_future(work)
 
     @property
     def idle(self) -> bool:

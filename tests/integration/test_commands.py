@@ -271,7 +271,7 @@ async def test_crowd_is_refused_beyond_the_limit(client, running, monkeypatch):
     monkeypatch.setattr("bridge.commands.WAITING_MAX", 10)
     monkeypatch.setattr("bridge.client.ABSENT_S", 0.0)
     busy = threading.Event()
-    asyncio.create_task(running.primary.node.writer.call(busy.wait))  # noqa: RUF006  it ends below
+    running.primary.node.writer.call(busy.wait)  # it ends below
     asked = [
         asyncio.create_task(client.command("peer.create", create_peer(("many", n))))
         for n in range(300)

@@ -35,10 +35,9 @@ async def test_call_whose_caller_is_gone_still_counts(worker):
         begun.set()
         go_on.wait()
 
-    caller = asyncio.create_task(worker.call(work))
+    caller = worker.call(work)
     await asyncio.to_thread(begun.wait)
-    queued = asyncio.create_task(worker.call(lambda: None))
-    await asyncio.sleep(0)
+    queued = worker.call(lambda: None)
     for task in (caller, queued):
         task.cancel()
     await asyncio.gather(caller, queued, return_exceptions=True)
