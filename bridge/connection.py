@@ -8,9 +8,8 @@ black-holed peer blocks its reconnection for minutes. So there is one way only f
 a client that broke is thrown away and a new one is made, subscriptions and all. `run` watches
 with round trips, so that a client that only looks connected is found too.
 
-Nothing is kept to be sent later: what cannot be sent now is refused (`Disconnected`), because a
-late command or entry is worse than none. What had been sent when the connection broke has an
-unknown outcome (`NoAnswer`).
+Nothing is kept to be sent later: what cannot be sent now is refused (`Disconnected`), for late is
+worse than never. What had been sent when the connection broke has an unknown outcome (`NoAnswer`).
 """
 
 import asyncio
@@ -25,7 +24,7 @@ import nats.errors
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as _Subscription
 
-from bridge import denials, frames, subjects, transport
+from bridge import denials, frames, pace, subjects, transport
 from bridge.options import Options
 from bridge.transport import Callback, Client
 from wig import errors
@@ -34,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 Message = Msg
 """A received message: `subject`, `reply` (empty: none), `data`, `headers` (None: none)."""
-
 
 ATTEMPT_S = 3.0  # one attempt to connect; also bounds nats-py's own retries inside it
 RETRY_S = 0.1  # between attempts: a restarted server is ready in 15 ms
@@ -92,6 +90,7 @@ class Connection:
         self._changed = asyncio.Event()
         self._up = asyncio.Event()
         self._fault: Exception | None = None
+        self._pace = pace.Pace()
         self._answers: dict[str, denials.Asked] = {}
         self._inbox = ""
         self._numbers = itertools.count()
@@ -252,6 +251,7 @@ class Connection:
                 await transport.discard(client, pipe, CALL_S_MAX)
         self._client, self._pipe, self._inbox = client, pipe, inbox
         self._up.set()
+        self._pace.opened()
         logger.info("connected", extra={"server": self.options.server})
         for callback in self._on_up:
             callback()
@@ -266,6 +266,7 @@ class Connection:
                 await self._watch(self._client)
                 await self._drop()
                 logger.warning("disconnected", extra={"server": self.options.server})
+                await asyncio.sleep(self._pace.wait_s())
             try:
                 await self.open()
             except (errors.Temporary, errors.Denied) as error:

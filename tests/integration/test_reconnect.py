@@ -1,10 +1,12 @@
-"""A hub restarts, and everybody is back at once."""
+"""A hub restarts, and everybody is back at once; what never works is not tried in a tight loop."""
 
 import asyncio
+import itertools
 import time
 from contextlib import AsyncExitStack, suppress
 
-from tests.buses import cancel
+from bridge.pace import AGAIN_S_MIN
+from tests.buses import cancel, connected
 from tests.eventually import eventually
 from tests.guarded import guarded, leafs
 from tests.wire_client import Hangup, WireClient
@@ -60,3 +62,21 @@ async def test_500_gateways_are_back_after_a_restart_of_the_hub(tmp_path, record
         await eventually(all_in, "everybody to be back", BACK_S_MAX)
         record_property("back_s", round(time.perf_counter() - began, 2))
         print(f"back after {time.perf_counter() - began:.2f} s")
+
+
+async def test_what_breaks_each_connection_at_once_makes_no_tight_loop(server):
+    """Whatever it is: the waits grow, and each connection is told of."""
+    times = []
+
+    def spoil():
+        times.append(asyncio.get_running_loop().time())
+        bus.send(b"NONSENSE\r\n")
+
+    async with connected(server) as bus:
+        bus.on_up(spoil)
+        bus.send(b"NONSENSE\r\n")
+        await eventually(lambda: len(times) >= 5, "the fifth loss")
+
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert all(gap >= AGAIN_S_MIN / 2 for gap in gaps)
+    assert gaps[-1] >= 4 * AGAIN_S_MIN
