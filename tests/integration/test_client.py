@@ -74,7 +74,7 @@ async def test_each_command_gets_an_id_of_its_own(server, monkeypatch):
         taken = await swallowing(mute, "peer.create")
         for _ in range(2):
             with pytest.raises(errors.Unknown):
-                await client.command("peer.create", create_peer(1), timeout_s=0.1)
+                await client.command("peer.create", create_peer(1), timeout_s=0.5)
 
     assert len(set(taken)) == 2
 

@@ -14,6 +14,7 @@ from tests.eventually import eventually
 from wig import errors
 
 ME = Me(node="hub", instance="0a1b", version="1.2.3", role="primary")
+ANSWER_S_MAX = 5.0  # who is not there is known at once
 SUBJECTS = ("wig.api.*.peer.create", "wig.node.hub.*.status")
 
 
@@ -32,7 +33,7 @@ async def bus(tmp_path):
 
 async def answers(bus, subject):
     try:
-        return json.loads((await bus.request(subject, timeout_s=0.2)).data)
+        return json.loads((await bus.request(subject, timeout_s=ANSWER_S_MAX)).data)
     except errors.Temporary:
         return None
 
