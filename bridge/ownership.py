@@ -169,9 +169,9 @@ class Ownership:
         """Find out where the stream is, after a doubt; raise `Fenced` if it is not ours."""
         return await self._settle(owner.Doubted())
 
-    async def replaced(self) -> Start:
-        """Begin a new stream for a log that a snapshot replaced; raise `Fenced` like `recover`."""
-        return await self._settle(owner.Replaced())
+    def replaced(self) -> None:
+        """Take note that a snapshot has replaced the log, whatever is under way; then `recover`."""
+        self._machine.handle(owner.Replaced())
 
     async def check_alone(self) -> None:
         """Raise `Fenced` if another instance of this node is alive."""

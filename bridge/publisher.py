@@ -129,6 +129,7 @@ class Publisher:
         self._head = self.accepted = 0
         self._progress_s = self._now()
         self._replaced = True
+        self.ownership.replaced()
 
     @property
     def head(self) -> int:
@@ -179,7 +180,7 @@ class Publisher:
             outbox = self._outbox
             if self._replaced:
                 self._replaced = False
-                self._begin(await self.ownership.replaced())
+                self._begin(await self.ownership.recover())
             elif outbox is None:
                 await self._pause()
                 self._begin(await self.ownership.recover())

@@ -97,7 +97,10 @@ class Doubted(NamedTuple):
 
 
 class Replaced(NamedTuple):
-    """A snapshot has replaced the log: the stream is of another past."""
+    """A snapshot has replaced the log: the stream is of another past.
+
+    Told at once, whatever is under way; what comes of that is judged anew. Then `Doubted`.
+    """
 
 
 Event = Opened | Found | Gone | Compared | Begun | Doubted | Replaced
@@ -174,6 +177,8 @@ class Owner:
         self._follows = follows
         self._replaced = False
         """Whether the stream is of a log that was replaced."""
+        self._stale = False
+        """Whether what is under way was asked about that log."""
         self._displaced = ""
         self._claimed = False
         """Whether the stream has been ours in this process: from then on, what does not fit is
@@ -191,6 +196,8 @@ class Owner:
         """Return what to do about `event`."""
         actions: Actions
         match event:
+            case Found() | Gone() | Compared() | Begun() if self._stale:
+                actions = self._look_again(event)
             case Opened():
                 actions = self._opened(event)
             case Found():
@@ -205,10 +212,11 @@ class Owner:
                 actions = (Retire(), Publish(event.first - 1))
             case Doubted():
                 actions = (Look(),) if self._publishing else ()  # else it is looking already
+                self._stale = self._stale and not self._publishing
                 self._publishing = False
             case Replaced():
-                self._replaced, self._publishing = True, False
-                actions = (Look(),)  # somebody may have taken the old stream meanwhile
+                self._replaced = self._stale = True
+                actions = ()
             case _:
                 assert_never(event)
         return actions
@@ -218,6 +226,14 @@ class Owner:
         if event.generation:
             return (*mint, Claim())
         return (*mint, self._begin_beside(event, Cause.FIRST))
+
+    def _look_again(self, event: Found | Gone | Compared | Begun) -> Actions:
+        """Look at what there is, since the log with which it was seen is gone."""
+        self._stale = False
+        if isinstance(event, Found):
+            self._displaced = event.displaced or self._displaced
+        self._claimed = self._claimed or isinstance(event, Begun)
+        return (Look(),)
 
     def _gone(self, event: Gone) -> Actions:
         if self._claimed and event.strangers is not None:

@@ -141,6 +141,7 @@ class Downstream(Node):
             self.take(owner.Opened("", self.log(), self.strangers()))
         else:
             self.replaced = True
+            self.take(owner.Replaced())
 
     def publish(self, *, late: bool = False, answered: bool = True) -> None:
         if not self.gateway:

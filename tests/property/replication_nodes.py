@@ -44,6 +44,8 @@ class Node(ABC):
         self.todo: deque[owner.Action] = deque()
         self.replaced = False
         """Whether a snapshot was loaded since the stream was last looked at."""
+        self.seen: owner.Event | None = None
+        """What came of the last action, and was not told yet."""
         self.after: int | None = None
         """The last entry in the stream; None: it is not known to be ours."""
         self.published: Position | None = None
@@ -91,11 +93,14 @@ class Node(ABC):
         """
         if not self.active or self.disk is None:
             return
-        if self.todo:
+        if self.seen:
+            event, self.seen = self.seen, None
+            self.take(event)
+        elif self.todo:
             self.perform(self.todo.popleft())
         elif self.replaced:
             self.replaced = False
-            self.take(owner.Replaced())
+            self.take(owner.Doubted())
         elif self.after is not None and self.after < self.disk.head:
             self.send(self.after, late=late, answered=answered)
 
@@ -135,9 +140,9 @@ class Node(ABC):
             case owner.Mint():
                 self.mint()
             case owner.Claim() | owner.Look():
-                self.take(self.looked(claim=isinstance(action, owner.Claim)))
+                self.seen = self.looked(claim=isinstance(action, owner.Claim))
             case owner.Compare(seq):
-                self.take(owner.Compared(seq, self.same(seq)))
+                self.seen = owner.Compared(seq, self.same(seq))
             case owner.Begin():
                 self.begin(action)
             case owner.Retire():
@@ -176,7 +181,7 @@ class Node(ABC):
         assert self.disk is not None
         self.disk = replace(self.disk, generation=self.world.fresh("g"))
         self.world.streams[self.key] = Stream(self.instance, action.first)
-        self.take(owner.Begun(action.first))
+        self.seen = owner.Begun(action.first)
 
     def replace(self, reason: str) -> None:
         raise AssertionError(f"nobody else owns the stream of {self.name}: {reason}")

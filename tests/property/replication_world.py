@@ -167,6 +167,10 @@ class World:
         """Let everything happen that happens when nothing is broken."""
         self.tick(seconds)
         self.settle()
+        self.exchange(beacons=beacons)
+
+    def exchange(self, *, beacons: bool) -> None:
+        """Let all messages arrive, and all sinks do what they are given."""
         for name in sorted({node.name for node in self.everybody()}) if beacons else ():
             self.beacon(name)
         for name in self.downstreams:

@@ -216,6 +216,30 @@ def test_a_stream_that_ends_before_the_log_begins_is_not_continued(world):
     assert world.converged()
 
 
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, 4, 5])
+def test_a_snapshot_comes_while_the_stream_is_looked_at(world, steps):
+    """Of a primary that was restored: the follower is not taken for somebody else's victim."""
+    mid, backup = world.downstreams["mid"], world.root.disk
+    world.write(world.root, 3)
+    world.calm(5)
+    world.restore(world.root, backup, with_stream=False)
+    world.write(world.root, 1)
+
+    for step in range(40):
+        world.tick(0.25)
+        if step % 4 == 0:
+            world.settle()
+            mid.doubt()
+        for _ in range(steps):
+            mid.publish()  # that nobody else owns its stream is asserted there
+        world.root.publish()
+        world.exchange(beacons=step % 4 == 0)
+    world.calm(10)
+
+    assert mid.disk.position == world.root.disk.position
+    assert world.converged()
+
+
 def test_a_promoted_follower_wins_and_the_old_primary_stays_fenced(world):
     """Also when nobody is there any more to tell it; it says what is lost of it."""
     old = world.root

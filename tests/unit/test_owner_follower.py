@@ -2,10 +2,11 @@
 
 import pytest
 
-from tests.streams import COPYING, FOLLOWS, LOG, ME, NOBODY, begin, found
+from tests.streams import COPYING, FOLLOWS, LOG, ME, NOBODY, OTHER, begin, found
 from wig.owner import (
     Begun,
     Cause,
+    Claim,
     Compare,
     Compared,
     Doubted,
@@ -20,6 +21,9 @@ from wig.owner import (
     Retire,
     Stop,
 )
+
+SHORT = Log(70, 70)
+"""Of a snapshot."""
 
 
 @pytest.mark.parametrize(
@@ -44,9 +48,10 @@ from wig.owner import (
         pytest.param(
             [
                 *COPYING,
-                (Replaced(), (Look(),)),
+                (Replaced(), ()),
+                (Doubted(), (Look(),)),
                 (
-                    found(100, log=Log(70, 70), displaced=NOBODY),
+                    found(100, log=SHORT, displaced=NOBODY),
                     (begin(Cause.REPLACED, 71),),
                 ),
                 (Begun(71), (Retire(), Publish(70))),
@@ -57,17 +62,65 @@ from wig.owner import (
         pytest.param(
             [
                 *COPYING,
-                (Replaced(), (Look(),)),
+                (Replaced(), ()),
+                (Doubted(), (Look(),)),
                 (
-                    Found("third", NOBODY, 1, 120, Log(70, 70)),
+                    Found("third", NOBODY, 1, 120, SHORT),
                     (Stop("instance third has claimed the stream"),),
                 ),
             ],
             id="a snapshot was loaded by a follower that another one has replaced",
         ),
         pytest.param(
-            [*COPYING, (Replaced(), (Look(),)), (Doubted(), ())],
-            id="a doubt about the old stream changes nothing",
+            [
+                *COPYING,
+                (Doubted(), (Look(),)),
+                (Replaced(), ()),
+                (found(100), (Look(),)),
+                (found(100, log=SHORT), (begin(Cause.REPLACED, 71),)),
+            ],
+            id="a snapshot came while the stream was looked at",
+        ),
+        pytest.param(
+            [
+                *COPYING,
+                (Doubted(), (Look(),)),
+                (found(100), (Compare(100),)),
+                (Replaced(), ()),
+                (Compared(100, same=None), (Look(),)),
+                (found(100, log=SHORT), (begin(Cause.REPLACED, 71),)),
+            ],
+            id="a snapshot came while the stream was compared",
+        ),
+        pytest.param(
+            [
+                *COPYING,
+                (Doubted(), (Look(),)),
+                (Replaced(), ()),
+                (Gone(LOG, strangers=None), (Look(),)),
+                (Gone(SHORT, strangers=None), (begin(Cause.LOST, 71),)),
+            ],
+            id="a snapshot came while the stream was not found",
+        ),
+        pytest.param(
+            [
+                FOLLOWS,
+                (Gone(LOG, strangers=None), (begin(Cause.LOST),)),
+                (Replaced(), ()),
+                (Begun(1), (Look(),)),
+                (found(0, log=SHORT), (begin(Cause.REPLACED, 71),)),
+                (Begun(71), (Retire(), Publish(70))),
+            ],
+            id="a snapshot came while a stream was begun",
+        ),
+        pytest.param(
+            [
+                FOLLOWS,
+                (Replaced(), ()),
+                (found(100, displaced=OTHER), (Look(),)),
+                (Found(OTHER, NOBODY, 1, 100, SHORT), (Claim(),)),
+            ],
+            id="a snapshot came while the stream was claimed, and the claim was lost",
         ),
     ],
 )
