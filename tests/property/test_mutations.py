@@ -1,5 +1,7 @@
 """Breaking a rule of the protocol on purpose makes a story, or random examples, fail."""
 
+import itertools
+
 import hypothesis
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -33,7 +35,8 @@ def tell(name: str) -> None:
     """Tell a story, with each of its variants."""
     story = STORIES[name]
     marks = [mark for mark in getattr(story, "pytestmark", ()) if mark.name == "parametrize"]
-    variants = [{mark.args[0]: it} for mark in marks for it in mark.args[1]] or [{}]
+    choices = [[(mark.args[0], it) for it in mark.args[1]] for mark in marks]
+    variants = [dict(chosen) for chosen in itertools.product(*choices)]
     needs_world = "world" in story.__code__.co_varnames[: story.__code__.co_argcount]
     for variant in variants:
         story(**({"world": World.at_rest()} if needs_world else {}), **variant)

@@ -217,22 +217,22 @@ def test_a_stream_that_ends_before_the_log_begins_is_not_continued(world):
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 3, 4, 5])
-def test_a_snapshot_comes_while_the_stream_is_looked_at(world, steps):
+@pytest.mark.parametrize("entries", [1, 3])
+def test_a_snapshot_comes_while_the_stream_is_looked_at(world, entries, steps):
     """Of a primary that was restored: the follower is not taken for somebody else's victim."""
     mid, backup = world.downstreams["mid"], world.root.disk
     world.write(world.root, 3)
     world.calm(5)
     world.restore(world.root, backup, with_stream=False)
-    world.write(world.root, 1)
+    world.settle()
+    world.write(world.root, entries)
 
     for step in range(40):
         world.tick(0.25)
-        if step % 4 == 0:
-            world.settle()
-            mid.doubt()
+        world.settle()
+        mid.doubt()
         for _ in range(steps):
             mid.publish()  # that nobody else owns its stream is asserted there
-        world.root.publish()
         world.exchange(beacons=step % 4 == 0)
     world.calm(10)
 
