@@ -36,26 +36,31 @@ async def promote(db: Path, bus: Options, *, force: bool = False) -> Fork:
 
 
 async def _places(bus: Options) -> list[Place]:
-    """Return every node that can be heard, and all that those know of."""
+    """Return every node that can be heard, and all that those know of.
+
+    A node that is too busy to answer is where its beacon says.
+    """
     async with client.connect(bus) as asker:
-        names = await _listen(asker)
-        found = await asyncio.gather(*(_below(asker, name) for name in sorted(names)))
-    return [place for places in found for place in places]
+        heard = await _listen(asker)
+        found = await asyncio.gather(*(_below(asker, name) for name in sorted(heard)))
+    return [*heard.values(), *(place for places in found for place in places)]
 
 
-async def _listen(asker: client.Client) -> set[str]:
-    names: set[str] = set()
+async def _listen(asker: client.Client) -> dict[str, Place]:
+    """Return the nodes that send beacons, by name."""
+    places: dict[str, Place] = {}
 
     async def heard(message: Message) -> None:
         try:
-            names.add(wire.decode_beacon(message.data).node)
+            beacon = wire.decode_beacon(message.data)
         except errors.Invalid:
             return
+        places[beacon.node] = Place(beacon.node, beacon.role, beacon.position)
 
     subscription = await asker.bus.subscribe(subjects.beacon("*"), heard)
     await asyncio.sleep(LISTEN_S)
     await subscription.stop()
-    return names
+    return places
 
 
 async def _below(asker: client.Client, name: str) -> list[Place]:
