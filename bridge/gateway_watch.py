@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Never, Protocol
 
 from bridge import drain
-from bridge.readings import Readings
+from bridge.readings import Reading, Readings
 from bridge.worker import Worker
 from wig import errors
 
@@ -70,14 +70,21 @@ class Watch:
         """What they are about, all of them."""
 
     def connected(self) -> int | None:
-        """Return how many peers were connected at the last reading; None: there was none.
+        """Return how many peers were connected at the last reading.
+
+        None: there was none, or a device did not answer.
+        """
+        last = self._last()
+        return sum(last.connected.values()) if last is not None and last.complete else None
+
+    def _last(self) -> Reading | None:
+        """Return the last reading.
 
         Of a drained gateway, one from before does not count: somebody waits for nobody to be left.
         """
         last = self._readings.last
-        if last is None or (self.draining.on and last.at < self.draining.since):
-            return None
-        return sum(last.connected.values())
+        outdated = last is not None and self.draining.on and last.at < self.draining.since
+        return None if outdated else last
 
     def kinds(self) -> dict[str, int]:
         """Return how many objects of each kind are in quarantine."""
@@ -104,7 +111,7 @@ class Watch:
             wait_s = COUNT_S_DRAINING if self.draining.on else COUNT_S
             age_s_max = max(wait_s, took_s / COUNT_SHARE_MAX)
             before = self.connected()
-            if before is None:
+            if self._last() is None:
                 age_s_max = 0.0
             took_s = (await self._readings.current(age_s_max)).took_s
             if self.connected() != before:

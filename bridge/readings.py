@@ -74,6 +74,8 @@ class Reading:
     interfaces: dict[str, Columns]
     connected: dict[str, int]
     """How many peers of each interface have a session that carries packets."""
+    complete: bool = True
+    """False: a device did not answer, and its interface is missing."""
 
 
 class Readings:
@@ -109,12 +111,19 @@ class Readings:
 def _read(samples: Callable[[], Iterator[Batch]], take: Take | None) -> Reading:
     begin, time_s = time.monotonic(), time.time()
     found: dict[str, Columns] = {}
+    silent: set[str] = set()
     for batch in samples():
+        if not batch.answered:
+            silent.add(batch.interface)
+            continue
         columns = found.setdefault(batch.interface, Columns())
         if batch.peers:
             columns.add(batch)
         if take is not None:
             take(batch)
         time.sleep(BREATH_S)
+    for name in silent:
+        found.pop(name, None)
     connected = {name: columns.connected(time_s) for name, columns in found.items()}
-    return Reading(begin, time_s, time.monotonic() - begin, found, connected)
+    took_s = time.monotonic() - begin
+    return Reading(begin, time_s, took_s, found, connected, complete=not silent)

@@ -200,6 +200,9 @@ class FakeHost:
 
     def samples(self) -> Iterator[Batch]:
         for name, device in list(self.devices.items()):
+            if "samples" in self.refused:
+                yield Batch(name, (), answered=False)
+                continue
             for peers in of_device(device):
                 yield Batch(name, peers)
 

@@ -35,3 +35,5 @@ class Batch(NamedTuple):
 
     interface: str
     peers: Sequence[Sample]
+    answered: bool = True
+    """False, in a last batch without peers: the device did not say all of them."""

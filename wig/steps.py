@@ -189,7 +189,7 @@ class HostPort(Protocol):
         """Yield what the devices say of their peers, some hundred at a time.
 
         The exception: it overlaps with other calls, in other threads, and disturbs none. A device
-        that does not answer is left out.
+        that does not answer has a batch that says so.
         """
 
     def interfaces(self) -> tuple[str, ...]:

@@ -15,9 +15,10 @@ from tests import builders
 from tests.eventually import eventually_sync
 from tests.gateways import Follower
 from tests.hosts import FakeHost
+from wig import errors
 from wig.linux import nft, rtnetlink, userspace
 from wig.linux.host import LinuxHost
-from wig.linux.record import Records
+from wig.linux.record import Made, Records
 from wig.linux.userspace import Userspace, _Process
 from wig.steps import RemoveInterface
 
@@ -118,6 +119,27 @@ class Backend(Userspace):
     def __init__(self, directory):
         self._directory = directory
         self._processes, self._memory = {}, {}
+
+
+class Silent(Backend):
+    """One whose devices hang half-way."""
+
+    def samples(self, name):
+        yield [name]
+        raise errors.Unusable("wireguard-go does not answer")
+
+
+def test_a_device_that_does_not_say_all_is_told_apart(tmp_path):
+    """From one that has no more peers; the next ones are read."""
+    records = Records(tmp_path, "gw")
+    records.save_made(Made(interfaces=("wg0", "wg1")))
+
+    batches = list(LinuxHost(Silent(tmp_path), records).samples())
+
+    assert [(each.interface, each.answered) for each in batches] == [
+        *(("wg0", True), ("wg0", False)),
+        *(("wg1", True), ("wg1", False)),
+    ]
 
 
 class Noting(Backend):

@@ -170,6 +170,7 @@ class LinuxHost:
             except errors.Unusable as error:
                 fields = {"interface": name, "reason": error.message}
                 logger.warning("statistics not readable", extra=fields)
+                yield Batch(name, (), answered=False)
 
     def remember(self) -> None:
         """Keep in memory where the clients are."""

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from bridge.gateway_watch import Watch
 from bridge.readings import Readings
 from tests import builders
 from wig.samples import Batch, Sample
@@ -18,6 +19,7 @@ class Devices:
         self.at_once = self.at_once_max = 0
         self.go = threading.Event()
         self.go.set()
+        self.silent = None
 
     def samples(self):
         self.reads += 1
@@ -27,6 +29,8 @@ class Devices:
         yield Batch("wg0", [Sample(builders.key("a"), 5, 6, 7, None)])
         yield Batch("wg0", [Sample(builders.key("b"), 8, 9, 10, None)])
         yield Batch("wg1", [])
+        if self.silent:
+            yield Batch(self.silent, [], answered=False)
         self.at_once -= 1
 
 
@@ -53,6 +57,28 @@ async def test_columns_hold_what_the_devices_say(readings):
     assert [*wg0.sent_bytes] == [7, 10]
     assert reading.interfaces["wg1"].keys == []
     assert reading.connected == {"wg0": 0, "wg1": 0}
+
+
+async def test_a_device_that_does_not_answer_is_not_one_without_clients(readings, devices):
+    """Who waits for nobody to be connected waits on; the other devices are read."""
+    watch = Watch(None, None, readings, Undrained(), lambda: None)
+    assert watch.connected() is None
+    await readings.current(0)
+    assert watch.connected() == 0
+
+    devices.silent = "wg0"
+    reading = await readings.current(0)
+
+    assert reading.interfaces.keys() == {"wg1"}
+    assert not reading.complete
+    assert watch.connected() is None
+
+
+class Undrained:
+    """The mark of a gateway that is not drained."""
+
+    def on(self):
+        return False
 
 
 async def test_a_young_reading_serves_everybody(readings, devices):
