@@ -1,10 +1,10 @@
 """Whether a node should be used now: the reasons of `/readyz`, and how far it lags.
 
 Called by the nodes for their telemetry. A gateway is ready when its host is as its state wants it
-and its lag is bounded. Two things do *not* count against it, on purpose: a primary that is away
+and its lag is bounded. Some things do *not* count against it, on purpose: a primary that is away
 (the lag is against the last head that was heard; otherwise all gateways would be taken out of
-service at once by what they are built to survive), and single peers in quarantine (every other
-gateway would refuse them, too).
+service at once by what they are built to survive), single peers in quarantine (every other
+gateway would refuse them, too), and the egress of an interface that is not there (perhaps yet).
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class Lags:
 def device(quarantined: Sequence[str]) -> Iterator[str]:
     """Yield why a host is not as its state wants it; `quarantined` are subjects."""
     for subject in quarantined:
-        if not subject.startswith(("peer ", "capacity ", "rates ")):
+        if not subject.startswith(("peer ", "capacity ", "rates ", "egress ")):
             yield f"{subject} is not as it should be"
 
 

@@ -69,6 +69,11 @@ async def test_a_lag_counts_when_it_lasts(monkeypatch):
     assert lags.lag().seconds == 0
 
 
+def test_an_egress_that_waits_for_its_interface_leaves_the_others_in_service():
+    """It may have been written down first; the status tells of it."""
+    assert [*health.device(["egress of wg1"])] == []
+
+
 def test_a_host_is_ready_when_it_is_as_it_should_be():
     """Single peers do not count: every other gateway would refuse them, too."""
     assert [*health.device(["peer abc", "peer def", "capacity of wg0", "rates of peers"])] == []
