@@ -280,6 +280,7 @@ def test_what_does_not_go_down_is_told(follower, caplog):
     follower.sink.close(down=True)
 
     assert "not removed" in caplog.text
+    assert caplog.records[-1].reason == "stays"
 
 
 def test_nothing_secret_is_logged(follower, caplog):

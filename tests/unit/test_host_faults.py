@@ -16,7 +16,7 @@ from tests.eventually import eventually_sync
 from tests.gateways import Follower
 from tests.hosts import FakeHost
 from wig import errors
-from wig.linux import nft, rtnetlink, userspace
+from wig.linux import nft, rtnetlink, sysctl, userspace
 from wig.linux.host import LinuxHost
 from wig.linux.record import Made, Records
 from wig.linux.userspace import Userspace, _Process
@@ -140,6 +140,33 @@ def test_a_device_that_does_not_say_all_is_told_apart(tmp_path):
         *(("wg0", True), ("wg0", False)),
         *(("wg1", True), ("wg1", False)),
     ]
+
+
+class Vanishing(Backend):
+    """One whose socket directory is read-only, say."""
+
+    def remove(self, name):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
+def test_an_undoing_goes_on_after_what_fails(tmp_path, monkeypatch):
+    """All the rest is undone, and each failure is told with its reason."""
+    monkeypatch.setattr(sysctl, "ROOT", tmp_path)
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").write_text("1")
+    monkeypatch.setattr(sysctl, "read", lambda _: "1")
+    records = Records(tmp_path, "gw")
+    records.save_made(Made(interfaces=("wg0", "wg1"), sysctls={"first": "0", "second": "0"}))
+
+    problems = LinuxHost(Vanishing(tmp_path), records).undo()
+
+    assert [(each.subject, each.reason) for each in problems] == [
+        ("interface wg0", "Read-only file system"),
+        ("interface wg1", "Read-only file system"),
+        ("parameter first", "cannot set first to 0: Is a directory"),
+    ]
+    assert (tmp_path / "second").read_text() == "0"
+    assert records.made().interfaces == ("wg0", "wg1")
 
 
 class Noting(Backend):

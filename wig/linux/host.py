@@ -14,7 +14,7 @@ from wig import errors
 from wig.device import DevicePeer, Endpoint, FirewallConfig, Host, Observed
 from wig.linux import link, routing, sysctl
 from wig.linux.backend import Backend
-from wig.linux.quarantine import subject
+from wig.linux.quarantine import problem, subject
 from wig.linux.record import Made, Records
 from wig.linux.table import Table
 from wig.samples import Batch
@@ -202,18 +202,18 @@ class LinuxHost:
             rules, routes = routing.observe(self._made.tables)
             steps += (RemoveRule(rule=rule) for rule in rules)
             steps += (RemoveDefaultRoute(route=route) for route in routes)
-        except errors.Unusable as error:
-            problems.append(Problem("host", "", error.message))
+        except (errors.Unusable, OSError) as error:
+            problems.append(problem("host", "", error))
         for step in steps:
             try:
                 self.perform(step)
+            except (errors.Unusable, OSError) as error:
+                problems.append(problem(subject(step), getattr(step, "name", ""), error))
+        for key, value in self._made.sysctls.items():
+            try:
+                sysctl.restore(key, value)
             except errors.Unusable as error:
-                name = getattr(step, "name", "")
-                problems.append(Problem(subject(step), name, error.message))
-        try:
-            sysctl.restore(self._made.sysctls)
-        except errors.Unusable as error:
-            problems.append(Problem("forwarding", "", error.message))
+                problems.append(problem(f"parameter {key}", "", error))
         if not problems:
             self._records.forget()
             self._made = Made()

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from wig import errors
 from wig.steps import (
     AddAddress,
     AddDefaultRoute,
@@ -73,6 +74,13 @@ def subject(step: Step) -> str:
     if isinstance(step, SetDevice) and step.listen_port is not None:
         return f"port of {step.name}"
     return SUBJECTS[type(step)].format(step)
+
+
+def problem(about: str, interface: str, error: errors.Unusable | OSError) -> Problem:
+    """Return what to say of an object that could not be put on the host."""
+    if isinstance(error, OSError):  # no files or memory left, say: whatever the host was asked for
+        return Problem(about, interface, error.strerror or type(error).__name__)
+    return Problem(about, interface, error.message, error.hint or "")
 
 
 class Quarantine:

@@ -14,7 +14,7 @@ from wig import errors, plan
 from wig.device import Endpoint
 from wig.linux import batch, drift
 from wig.linux.drift import Drift
-from wig.linux.quarantine import Quarantine, Quarantined, subject
+from wig.linux.quarantine import Quarantine, Quarantined, problem, subject
 from wig.steps import HostPort, PeerChange, Problem, RemoveInterface, SetPeers, Step
 from wig.wanted import Wanted
 
@@ -157,13 +157,6 @@ class Repairs:
         for (what, interface, reason), count in new.items():
             fields = {"what": what, "count": count, "interface": interface, "reason": reason}
             logger.warning("in quarantine", extra=fields)
-
-
-def problem(about: str, interface: str, error: errors.Unusable | OSError) -> Problem:
-    """Return what to say of an object that could not be put on the host."""
-    if isinstance(error, OSError):  # no files or memory left, say: whatever the host was asked for
-        return Problem(about, interface, error.strerror or type(error).__name__)
-    return Problem(about, interface, error.message, error.hint or "")
 
 
 def _connected_first(step: Step, endpoints: Mapping[str, Endpoint]) -> Iterable[Step]:

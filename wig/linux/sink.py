@@ -19,8 +19,8 @@ from msgspec.structs import replace
 
 from wig import errors
 from wig.egress import Egress
-from wig.linux import batch, repairs, traffic
-from wig.linux.quarantine import Quarantined, sentences
+from wig.linux import batch, traffic
+from wig.linux.quarantine import Quarantined, problem, sentences
 from wig.linux.record import Place, Records
 from wig.linux.repairs import Repairs
 from wig.linux.traffic import Traffic
@@ -236,8 +236,9 @@ class HostSink:
         """Let go of the devices, which go on; `down` removes all that wig made on the host."""
         with self._lock:
             if down:
-                for problem in self._host.undo():
-                    logger.error("not removed", extra={"subject": problem.subject})
+                for left in self._host.undo():
+                    fields = {"subject": left.subject, "reason": left.reason}
+                    logger.error("not removed", extra=fields)
             self._host.close()
 
     def _note_peers(self) -> None:
@@ -250,7 +251,7 @@ class HostSink:
         try:
             self._records.save_place(place)
         except errors.Unusable as error:
-            self._repairs.set_aside([repairs.problem("run directory", "", error)])
+            self._repairs.set_aside([problem("run directory", "", error)])
 
 
 def _position(epoch: str, record: Record) -> Position:

@@ -47,11 +47,10 @@ def before(key: str) -> dict[str, str]:
     return {each: value for each in (key, *also) if (value := read(each)) is not None}
 
 
-def restore(values: dict[str, str]) -> None:
-    """Put values back, in this order; those of interfaces that are gone are left out."""
-    for key, value in values.items():
-        if read(key) not in {value, None}:
-            write(key, value)
+def restore(key: str, value: str) -> None:
+    """Put a value back; one of an interface that is gone is left out. Raises `Unusable`."""
+    if read(key) not in {value, None}:
+        write(key, value)
 
 
 def read(key: str) -> str | None:

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from wig import errors
 from wig.device import DevicePeer
 from wig.idle import Idle
-from wig.linux import repairs
+from wig.linux.quarantine import problem
 from wig.steps import HostPort, PeerChange, SetPeers
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class Wiping:
                 _pause()
         except (errors.Unusable, OSError) as error:
             # The other interfaces have their own: this one's comes again the next time.
-            _stay(name, repairs.problem("clients", name, error).reason)
+            _stay(name, problem("clients", name, error).reason)
         return wiped
 
     def _somebody(self, name: str, idle: Idle, now: float, wall: float) -> bool:
