@@ -4,6 +4,7 @@ import logging
 import threading
 
 import pytest
+from msgspec.structs import replace
 
 from tests import builders
 from tests.gateways import Follower
@@ -11,7 +12,7 @@ from tests.hosts import FakeHost
 from wig import errors, keys, ops
 from wig.device import Endpoint
 from wig.linux import wiping
-from wig.steps import PeerChange, SetPeers
+from wig.steps import PeerChange, Problem, SetPeers
 
 NOW, WALL, AGE_S = 5000.0, 1_800_000_000.0, 900.0
 PSK = keys.PresharedKey(builders.key("psk"))
@@ -25,6 +26,16 @@ class Host(FakeHost):
     comes = None
     meanwhile = None
     unreadable = frozenset()
+    halfway = None
+    """It takes the first change of a step only; how it says so, by what is about."""
+
+    def perform(self, step):
+        if not self.halfway or not isinstance(step, SetPeers):
+            return super().perform(step)
+        super().perform(replace(step, changes=step.changes[:1]))
+        if self.halfway.startswith("peers"):
+            raise errors.Unusable("no answer")
+        return (Problem(self.halfway, step.name, "no"),)
 
     def connect(self, peer, at_s=0.0):
         """A client shakes hands, at a time that counts from `WALL`."""
@@ -207,6 +218,25 @@ def test_a_peer_that_the_device_does_not_take_is_tried_again(follower, caplog):
 
     follower.host.refused = set()
     assert wipe(follower, AGE_S + 30) == 1
+
+
+@pytest.mark.parametrize("audit_only", [False, True])
+@pytest.mark.parametrize("subject", [f"peer {A.public_key}", "peers of wg0"])
+def test_a_peer_that_does_not_come_back_is_set_aside(tmp_path, audit_only, subject):
+    """So the next audit brings it back, even one that leaves what others did."""
+    follower = Follower(tmp_path, Host(), endpoint_age_s_max=AGE_S, audit_only=audit_only)
+    follower.load(builders.interface(), A, B)
+    follower.host.connect(A)
+    wipe(follower, 0.0)
+    follower.host.halfway = subject
+
+    wipe(follower, AGE_S)
+    assert {each.subject for each in follower.sink.quarantine()} == {subject}
+    follower.host.halfway = None
+    assert follower.sink.audit().differences == 0
+
+    assert follower.host.devices["wg0"].peers.keys() == {A.public_key, B.public_key}
+    assert follower.sink.quarantine() == ()
 
 
 def test_an_interface_that_is_gone_has_no_clients(follower):

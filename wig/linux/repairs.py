@@ -119,7 +119,8 @@ class Repairs:
         self.set_aside(problems)
         done = drift.subjects(step).difference(problem.subject for problem in problems)
         self.quarantine.clear(done)
-        return frozenset() if f"interface {name}" in known else done - known
+        expected = not known.isdisjoint({f"interface {name}", subject(step)})
+        return frozenset() if expected else done - known
 
     def revive(self, name: str) -> bool:
         """Bring back an interface whose device died: first the peers that are connected.

@@ -76,7 +76,7 @@ class HostSink:
         self._database: str | None = None
         self._repairs = Repairs(host, self._wanted)
         self._audit_only = audit_only
-        self._wiping = Wiping(host, self._lock, endpoint_age_s_max)
+        self._wiping = Wiping(host, self._lock, endpoint_age_s_max, self._repairs.set_aside)
         self._last_audit: Audit | None = None
 
     # What replication sees.

@@ -15,13 +15,13 @@ forgets as well.
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from wig import errors
 from wig.device import DevicePeer
 from wig.idle import Idle
-from wig.linux.quarantine import problem
-from wig.steps import HostPort, PeerChange, SetPeers
+from wig.linux.quarantine import problem, subject
+from wig.steps import HostPort, PeerChange, Problem, SetPeers
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +36,20 @@ PAUSE_S = 0.02
 class Wiping:
     """Who is idle, and how many addresses were taken."""
 
-    def __init__(self, host: HostPort, lock: threading.RLock, age_s_max: float) -> None:
-        """Use the host, and change it under its lock. 0: never take anything."""
+    def __init__(
+        self,
+        host: HostPort,
+        lock: threading.RLock,
+        age_s_max: float,
+        set_aside: Callable[[Iterable[Problem]], None],
+    ) -> None:
+        """Use the host, and change it under its lock. 0: never take anything.
+
+        `set_aside` takes what the host refused: a peer that is not back on its device.
+        """
         self._host = host
         self._lock = lock
+        self._set_aside = set_aside
         self._idle = Idle(age_s_max) if age_s_max else None
         self.count = 0
         """How many addresses were taken since the start."""
@@ -96,10 +106,12 @@ class Wiping:
 
     def _take(self, name: str, clients: dict[str, DevicePeer]) -> bool:
         changes = tuple(change for key, peer in clients.items() for change in _anew(key, peer))
+        step = SetPeers(name=name, changes=changes)
         try:
-            problems = self._host.perform(SetPeers(name=name, changes=changes))
-        except errors.Unusable as error:
-            return _stay(name, error.message)
+            problems = self._host.perform(step)
+        except (errors.Unusable, OSError) as error:
+            problems = (problem(subject(step), name, error),)
+        self._set_aside(problems)
         # Not before the next time: they are still there, and would be asked for for ever.
         return not problems or _stay(name, problems[0].reason)
 
