@@ -8,6 +8,7 @@ field is an error, so that a misspelt option is never ignored. What nodes tell e
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from wig import codec, errors
 from wig.codec import Time, Value
@@ -21,6 +22,18 @@ PAYLOAD_BYTES_MAX = 4 * 1024 * 1024
 PAYLOAD_SHARE = 0.75
 """How much of a server's `max_payload` one of our messages may fill: nats-py does not count
 headers, and a message over the limit closes the connection for good."""
+
+GATEWAY_REPORT_BYTES_MAX = 64 * 1024
+"""Of the report of a gateway, which would need one thousand. A follower passes it on."""
+
+DEPTH_MAX = 32
+"""Of a tree of nodes, as reports tell of it."""
+
+AGE_S_MAX = 1e9
+"""Of what a report tells: 30 years. 32 levels of that are still a time."""
+
+NUMBER_MAX = 2**63 - 1
+"""Of what a report counts; more cannot be passed on."""
 
 EXPECTED_LAST_SEQUENCE = "Nats-Expected-Last-Sequence"
 EXPECTED_LAST_MSG_ID = "Nats-Expected-Last-Msg-Id"
@@ -199,5 +212,36 @@ decode_attach_answer = codec.decoder(AttachAnswer)
 decode_snapshot_request = codec.decoder(SnapshotRequest)
 decode_credit = codec.decoder(Credit)
 decode_beacon = codec.decoder(Beacon)
-decode_report = codec.decoder(Report)
+_decode_report = codec.decoder(Report)
 decode_drain = codec.decoder(DrainRequest)
+
+
+def decode_report(raw: bytes) -> Report:
+    """Return a report that can be passed on and told; raises `Invalid`.
+
+    A downstream says what it likes: whatever it is, only its own line may show it.
+    """
+    report = _decode_report(raw)
+    if report.role == "gateway" and len(raw) > GATEWAY_REPORT_BYTES_MAX:
+        raise errors.Invalid("report: it is too large for a gateway's", field="report")
+    waiting = [(report, 1)]
+    while waiting:
+        one, depth = waiting.pop()
+        if depth > DEPTH_MAX:
+            raise errors.Invalid(f"nodes: more than {DEPTH_MAX} levels", field="nodes")
+        _check(one)
+        waiting += [(below, depth + 1) for below in one.nodes]
+    return replace(report, age_s=0.0)  # it comes from the node itself
+
+
+def _check(one: Report) -> None:
+    """Raise `Invalid` if the node says what none of its role can."""
+    if one.role not in {"gateway", "follower"} or (one.role == "gateway" and one.nodes):
+        raise errors.Invalid(f"role: {errors.quoted(one.role, 40)} does not report", field="role")
+    for name in ("age_s", "behind_s", "root_age_s"):
+        if not 0 <= (getattr(one, name) or 0) <= AGE_S_MAX:
+            raise errors.Invalid(f"{name}: it is not 0–{AGE_S_MAX:g}", field=name)
+    seq = one.position.seq if one.position else 0
+    for name, number in (("head", one.head), ("connected", one.connected), ("seq", seq)):
+        if not 0 <= (number or 0) <= NUMBER_MAX:
+            raise errors.Invalid(f"{name}: it is not 0–{NUMBER_MAX}", field=name)
