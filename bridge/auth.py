@@ -54,6 +54,7 @@ async def services(
     callout = Callout(asked, table, options.keys.issuer, options.certificates, _defers(node))
     await callout.open()
     telemetry.add(partial(metrics_datastore.logins, callout))
+    node.reports.judge_by(lambda: table.tokens)
     sweep = Sweep(system, table, callout, options.certificates)
     node.publisher.on_accepted(lambda _: sweep.changed())
     return {

@@ -7,7 +7,7 @@ stored: a node that starts has them all again within `EVERY_S`.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Never
@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 ROLES = ("gateway", "follower")  # one report of each is kept per identity
 EVERY_S = 2.0
 GAP_S = 0.1  # at most ten per second
+SILENT_S = 10.0  # five reports that did not come
 GONE_S = 5.0  # somebody who reports twice in that time is there
 ALIVE_S = 0.5  # in which a process that is alive answers; a leaf across the ocean needs half
 
@@ -32,6 +33,8 @@ class Known:
     report: wire.Report
     heard_at: float
     """By the event loop's clock."""
+    by_token: bool
+    """Whether it had a token while it reported."""
 
 
 class Reporter:
@@ -75,13 +78,26 @@ class Reports:
         self._known: dict[tuple[str, str], Known] = {}
         self._awaited: dict[tuple[str, str], list[asyncio.Future[None]]] = {}
         self._on_change: list[Callable[[], None]] = []
+        self._tokens: Callable[[], Container[str]] = tuple
+
+    def judge_by(self, tokens: Callable[[], Container[str]]) -> None:
+        """Forget whoever is silent and had one of these tokens, when it is deleted."""
+        self._tokens = tokens
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back after each report."""
         self._on_change.append(callback)
 
     def known(self) -> list[Known]:
-        """Return everybody who ever reported to this process, by identity."""
+        """Return everybody who reported to this process, by identity; but who is gone for good.
+
+        Whoever is merely silent is not: an operator has to hear of that.
+        """
+        tokens, before = self._tokens(), asyncio.get_running_loop().time() - SILENT_S
+        for key, known in list(self._known.items()):
+            if known.by_token and known.identity not in tokens and known.heard_at < before:
+                logger.info("forgotten: its token is deleted", extra={"node": known.report.node})
+                del self._known[key]
         return [self._known[key] for key in sorted(self._known)]
 
     async def run(self) -> Never:
@@ -132,12 +148,18 @@ class Reports:
             return
         now = asyncio.get_running_loop().time()
         self._forget(report, now - GONE_S)
-        self._known[parsed[1], report.role] = Known(parsed[1], report, now)
+        self._remember(parsed[1], report, now)
         for future in self._awaited.get((parsed[1], report.instance), ()):
             if not future.done():
                 future.set_result(None)
         for callback in self._on_change:
             callback()
+
+    def _remember(self, identity: str, report: wire.Report, now: float) -> None:
+        before = self._known.get((identity, report.role))
+        # What was under way when the token was deleted comes without one.
+        by_token = identity in self._tokens() or (before is not None and before.by_token)
+        self._known[identity, report.role] = Known(identity, report, now, by_token)
 
     def _forget(self, report: wire.Report, before: float) -> None:
         """Forget what the same node said under another identity: it has got a new token."""

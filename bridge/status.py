@@ -9,13 +9,12 @@ from msgspec.structs import replace
 
 from bridge import frames, wire
 from bridge.connection import Connection, Disconnected
-from bridge.reports import Reports
+from bridge.reports import SILENT_S, Reports
 from bridge.wire import NodeStatus, Report
 from wig import codec, errors
 from wig.codec import Value
 from wig.log import Position
 
-SILENT_S = 10.0  # five reports of a downstream that did not come
 STALE_S = 5.0  # five beacons that did not reach it
 
 
