@@ -52,6 +52,15 @@ def test_wig_understands_its_command_line(unit):
     assert options.run is not None
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=[unit.stem for unit in UNITS])
+def test_no_unit_is_ever_given_up(unit):
+    """By itself systemd does after five failures in ten seconds, for good."""
+    found = settings(unit)
+
+    assert found["StartLimitIntervalSec"] == "0"
+    assert found["Restart"] == "always"
+
+
 @pytest.mark.parametrize("unit", OURS, ids=[unit.stem for unit in OURS])
 def test_units_keep_what_the_documents_promise(unit):
     """A restart for everything but 78; the watchdog; no secret on a command line."""
