@@ -12,14 +12,14 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Never
 
 import wig
 from bridge import frames, wire
 from bridge.api import Take
-from bridge.connection import Connection
+from bridge.connection import Connection, Disconnected
 from bridge.datastore import DatastoreNode
 from bridge.downstream import FollowerOptions
 from bridge.follower import Follower
@@ -195,7 +195,8 @@ class FollowerDatastore:
             field="node",
             hint=f"send {verb} to {primary}: without --node it goes there",
         )
-        self._bus.send(frames.message(reply, wire.failed(error)))
+        with suppress(Disconnected):  # who asked is gone as well, or asks again
+            self._bus.send(frames.message(reply, wire.failed(error)))
 
     # -- what it knows of the root
 

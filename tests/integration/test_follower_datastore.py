@@ -183,3 +183,12 @@ async def test_two_empty_nodes_that_follow_each_other_say_what_they_wait_for(ser
             return {waits.format("a"), waits.format("b")} <= set(problems)
 
         await eventually(told, "both to say so", 10)
+
+
+async def test_a_command_during_a_reconnect_ends_nothing(server, tmp_path):
+    """The refusal of a follower is lost with the connection, and that is all."""
+    async with follower(server, tmp_path / "paris.db", "paris", "away") as paris:
+        await server.stop()
+        await eventually(lambda: not paris.node.bus.up, "the connection to break")
+
+        paris._refuse("admin", "peer.create", b"{}", "_INBOX.admin.x")
