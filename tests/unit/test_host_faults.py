@@ -142,6 +142,15 @@ def test_a_device_that_does_not_say_all_is_told_apart(tmp_path):
     ]
 
 
+def test_a_device_that_was_not_understood_is_revived_without_its_clients(tmp_path):
+    """They greet by themselves; nothing else comes to an end with it."""
+    backend = Backend(tmp_path)
+    backend._memory["wg0"] = b"public_key=x\nendpoint=y\n"
+
+    assert backend.revive("wg0") == {}
+    assert backend._memory == {}
+
+
 class Vanishing(Backend):
     """One whose socket directory is read-only, say."""
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from wig import errors
+from wig.linux import record
 from wig.linux.record import Lock, Made, Place, Records
 from wig.log import Position
 
@@ -59,6 +60,16 @@ def test_a_directory_that_cannot_be_is_refused(tmp_path):
 
     with pytest.raises(errors.Unusable, match=r"run directory: .* cannot be made"):
         Records(tmp_path / "file" / "run", "gw1")
+
+
+def test_a_directory_that_is_none_is_named(tmp_path):
+    """By who only looks, too."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(
+        errors.Unusable, match=r"run directory: .*/gw1\.host' cannot be read: Not a"
+    ):
+        record.made(tmp_path / "file", "gw1")
 
 
 def test_a_full_disk_is_told(records, tmp_path):

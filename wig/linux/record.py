@@ -129,6 +129,10 @@ def _read(path: Path, decode: Callable[[bytes], T]) -> T | None:
         return decode(path.read_bytes())
     except (FileNotFoundError, errors.WigError):
         return None
+    except OSError as error:
+        raise errors.Unusable(
+            f"run directory: {str(path)!r} cannot be read: {error.strerror}", field="run_directory"
+        ) from error
 
 
 def _write(path: Path, raw: bytes) -> None:

@@ -224,11 +224,14 @@ class Userspace:
 
     def revive(self, name: str) -> Mapping[str, Endpoint]:
         """Return where clients with a living session were; an older address is of no use."""
-        text = self._memory.pop(name, b"")
+        try:
+            clients = uapi.parse_clients(self._memory.pop(name, b""))
+        except ValueError:  # its clients greet by themselves, then
+            return {}
         oldest = time.time() - SESSION_S_MAX
         return {
             public_key: peer.endpoint
-            for public_key, peer in uapi.parse_clients(text).items()
+            for public_key, peer in clients.items()
             if peer.endpoint is not None and peer.handshake_s >= oldest
         }
 
