@@ -52,6 +52,11 @@ class Status:
         found = [mine]
         for report in self.below():
             self._add(found, report, mine)
+        # A process that is not told of any more has been followed by another, or is forgotten.
+        there = {one.instance for one in found}
+        self._first_heard = {
+            instance: since for instance, since in self._first_heard.items() if instance in there
+        }
         return found
 
     def below(self) -> tuple[Report, ...]:

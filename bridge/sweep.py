@@ -16,6 +16,7 @@ import msgspec
 from bridge import natsconfig
 from bridge.callout import Callout
 from bridge.connection import Connection, Disconnected, Message
+from bridge.roll import Roll
 from bridge.token_table import TokenTable
 from wig import codec, errors, logins
 from wig.logins import Certificates, Granted
@@ -70,6 +71,7 @@ class Sweep:
         self._certificates = certificates
         self._inbox = bus.new_inbox()
         self._changed = asyncio.Event()
+        self._roll = Roll()
 
     def changed(self) -> None:
         """Something was committed: perhaps a token."""
@@ -88,6 +90,8 @@ class Sweep:
                     # After a change once more: a login may have been under way.
                     due = loop.time() + (EVERY_S if self._table.version == version else AGAIN_S)
                     version = self._table.version
+                    servers = {server for server, _ in self._callout.holders}
+                    self._roll.asked(servers, loop.time())
                     await self._ask(ALL, 0)
                 await asyncio.sleep(GAP_S)
                 with suppress(TimeoutError):
@@ -112,10 +116,13 @@ class Sweep:
             if one.issuer_key:
                 await self._look(found.server_id, one)
         following = found.offset + len(found.connections)
-        if found.connections and following < found.total:
+        more = bool(found.connections) and following < found.total
+        numbers = [one.cid for one in found.connections]
+        self._roll.page(found.server_id, found.offset, numbers, last=not more)
+        if more:
             await self._ask(ONE.format(found.server_id), following)
-        elif found.offset == 0:
-            self._forget(found.server_id, {one.cid for one in found.connections})
+        else:
+            self._forget()
 
     async def _look(self, server: str, one: _Connected) -> None:
         granted = self._granted(server, one)
@@ -136,9 +143,10 @@ class Sweep:
             return holder.granted
         return logins.adopt(one.authorized_user, one.start, self._table.tokens)
 
-    def _forget(self, server: str, there: set[int]) -> None:
+    def _forget(self) -> None:
         """Forget who has left."""
         old = asyncio.get_running_loop().time() - FRESH_S
         for key, holder in list(self._callout.holders.items()):
-            if key[0] == server and key[1] not in there and holder.answered_at < old:
+            if holder.answered_at < old and self._roll.gone(*key):
                 del self._callout.holders[key]
+        self._roll.drop_silent()

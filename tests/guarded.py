@@ -133,6 +133,7 @@ class Guarded:
         self.leaf_mtls = leaf_mtls
         self.tokens: dict[str, Credentials] = {}
         self.primary: Primary
+        self.telemetry: Telemetry
         self.stop_primary: Callable[[], Awaitable[None]]
         self.admin: Client
 
@@ -220,7 +221,8 @@ class Guarded:
             wanted = auth.AuthOptions(
                 keys=self.keys, certificates=access.parse_certificates(certificates)
             )
-            services = await auth.services(stack, wanted, options, it.node, Telemetry(), wait_s=5)
+            self.telemetry = telemetry = Telemetry()
+            services = await auth.services(stack, wanted, options, it.node, telemetry, wait_s=5)
             parts = await stack.enter_async_context(AsyncExitStack())
             await parts.enter_async_context(
                 replicas.running(bus=bus.run, **services, **it.services())
