@@ -7,7 +7,7 @@ epoch, a new generation) is committed to the database before the stream hears of
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar, assert_never
@@ -136,25 +136,25 @@ class Ownership:
         self.domain = await self._surely(self._streams.domain)
         others = await self._others()
         if not self._replace:
-            self._refuse_foreign(others)
+            self._refuse_foreign(others.values())
         return await self._settle(
-            owner.Opened(self.generation, await self._log(), self._strangers(others))
+            owner.Opened(self.generation, await self._log(), self._strangers(others.values()))
         )
 
-    async def _others(self) -> list[Seen]:
-        """Return the other streams of this node."""
+    async def _others(self) -> dict[str, Seen]:
+        """Return the other streams of this node, by generation."""
         generations = await self._surely(lambda: self._streams.others(self.generation))
-        found = [await self._surely(partial(self._streams.look, it)) for it in generations]
-        return [seen for seen in found if seen is not None]
+        found = {it: await self._surely(partial(self._streams.look, it)) for it in generations}
+        return {generation: seen for generation, seen in found.items() if seen is not None}
 
-    def _strangers(self, others: Sequence[Seen]) -> int | None:
+    def _strangers(self, others: Iterable[Seen]) -> int | None:
         """Return the last entry in other streams, as `owner.Opened` has it."""
         return max((it.last if self._is_ours(it) else 0 for it in others), default=None)
 
     def _is_ours(self, seen: Seen) -> bool:
         return seen.database in {"", self._store.database}
 
-    def _refuse_foreign(self, others: Sequence[Seen]) -> None:
+    def _refuse_foreign(self, others: Iterable[Seen]) -> None:
         for seen in others:
             if not self._is_ours(seen):
                 raise errors.Foreign(
@@ -244,7 +244,8 @@ class Ownership:
     async def _seen(self, stream: Seen | None, displaced: str) -> owner.Event:
         if stream is None:
             others = await self._others()
-            return owner.Gone(await self._log(), self._strangers(others))
+            later = any(generation > self.generation for generation in others)
+            return owner.Gone(await self._log(), self._strangers(others.values()), later)
         self._first = stream.first
         return owner.Found(stream.owner, displaced, stream.first, stream.last, await self._log())
 

@@ -77,6 +77,8 @@ class Gone(NamedTuple):
     log: Log
     strangers: int | None
     """As in `Opened`."""
+    later: bool
+    """One of those began after ours; generations sort by time."""
 
 
 class Compared(NamedTuple):
@@ -236,10 +238,13 @@ class Owner:
         return (Look(),)
 
     def _gone(self, event: Gone) -> Actions:
-        if self._claimed and event.strangers is not None:
+        if not self._claimed:
+            return (self._begin_beside(event, Cause.LOST),)
+        if event.later:
             # Another primary began its own stream and deleted ours.
             return (Stop("another instance has replaced the stream"),)
-        return (self._begin_beside(event, Cause.LOST),)
+        # What is older is what could not be deleted when ours began.
+        return (self._begin(event.log, Cause.LOST),)
 
     def _begin_beside(self, event: Opened | Gone, cause: Cause) -> Begin:
         """Begin a stream where ours is not; if others are, this is an older copy of a database."""

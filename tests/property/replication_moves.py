@@ -127,6 +127,10 @@ class Failures(Moves):
     def a_stream_is_lost(self, name: str) -> None:
         self.world.lose_streams(name)
 
+    @rule(name=servers, index=which)
+    def an_old_stream_is_not_deleted(self, name: str, index: int) -> None:
+        self.server(name, index).keeps_old = True
+
     @rule(name=servers, count=some)
     def a_stream_loses_its_tail(self, name: str, count: int) -> None:
         self.world.lose_tail(name, count)

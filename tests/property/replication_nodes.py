@@ -46,6 +46,8 @@ class Node(ABC):
         """Whether a snapshot was loaded since the stream was last looked at."""
         self.seen: owner.Event | None = None
         """What came of the last action, and was not told yet."""
+        self.keeps_old = False
+        """Whether the next deletion of old streams fails."""
         self.after: int | None = None
         """The last entry in the stream; None: it is not known to be ours."""
         self.published: Position | None = None
@@ -70,6 +72,10 @@ class Node(ABC):
         others = [it for key, it in self.world.streams.items() if key[0] == self.name != key]
         mine = self.stream()
         return max((it.last for it in others if it is not mine), default=None)
+
+    def later(self) -> bool:
+        """Say whether one of those is of a later generation."""
+        return any(key[0] == self.name and key > self.key for key in self.world.streams)
 
     def log(self) -> owner.Log:
         assert self.disk is not None
@@ -146,13 +152,18 @@ class Node(ABC):
             case owner.Begin():
                 self.begin(action)
             case owner.Retire():
-                for key in [it for it in self.world.streams if it[0] == self.name]:
-                    if key != self.key:
-                        del self.world.streams[key]
+                self.retire()
             case owner.Publish(after):
                 self.go_on(after)
             case owner.Stop(reason):
                 self.replace(reason)
+
+    def retire(self) -> None:
+        """Delete the other streams of this node, if the server does that now."""
+        for key in [it for it in self.world.streams if it[0] == self.name]:
+            if key != self.key and not self.keeps_old:
+                del self.world.streams[key]
+        self.keeps_old = False
 
     def go_on(self, after: int) -> None:
         """Publish from there on, unless a snapshot has replaced all meanwhile."""
@@ -170,7 +181,7 @@ class Node(ABC):
     def looked(self, *, claim: bool) -> owner.Event:
         stream = self.stream()
         if stream is None:
-            return owner.Gone(self.log(), self.strangers())
+            return owner.Gone(self.log(), self.strangers(), self.later())
         displaced = stream.claim(self.instance) if claim else ""
         return owner.Found(stream.owner, displaced, stream.first, stream.last, self.log())
 

@@ -216,6 +216,26 @@ def test_a_stream_that_ends_before_the_log_begins_is_not_continued(world):
     assert world.converged()
 
 
+@pytest.mark.parametrize("name", [HUB, "mid"])
+def test_a_stream_is_lost_beside_an_old_one(world, name):
+    """Which its own process began, and could not delete: nobody else was there."""
+    node = world.nodes(name)[0]
+    old = world.streams[node.key]
+    world.lose_streams(name)
+    node.doubt()
+    world.settle()
+    world.streams[name, "g0000"] = old
+
+    del world.streams[node.key]
+    node.doubt()
+    world.settle()  # that nobody else owns its stream is asserted there
+    world.write(world.root, 1)
+    world.calm(5)
+
+    assert node.running
+    assert world.converged()
+
+
 @pytest.mark.parametrize("steps", [0, 1, 2, 3, 4, 5])
 @pytest.mark.parametrize("entries", [1, 3])
 def test_a_snapshot_comes_while_the_stream_is_looked_at(world, entries, steps):

@@ -43,7 +43,7 @@ from wig.owner import (
             id="a copy from before the first stream, which has more",
         ),
         pytest.param(
-            [OPENED, (Gone(LOG, strangers=170), (lost(101, 170, exact=False),))],
+            [OPENED, (Gone(LOG, strangers=170, later=True), (lost(101, 170, exact=False),))],
             id="a copy of a database that has begun another stream since",
         ),
         pytest.param(
@@ -178,7 +178,7 @@ from wig.owner import (
         pytest.param(
             [
                 OPENED,
-                (Gone(LOG, strangers=0), (begin(Cause.RESTORED),)),
+                (Gone(LOG, strangers=0, later=False), (begin(Cause.RESTORED),)),
                 (Begun(1), (Retire(), Publish(0))),
             ],
             id="a stream that is gone at the start",
@@ -206,7 +206,7 @@ from wig.owner import (
             [
                 *PUBLISHING,
                 (Doubted(), (Look(),)),
-                (Gone(LOG, strangers=None), (begin(Cause.LOST),)),
+                (Gone(LOG, strangers=None, later=False), (begin(Cause.LOST),)),
                 (Begun(1), (Retire(), Publish(0))),
             ],
             id="a stream that is lost while we publish",
@@ -215,9 +215,21 @@ from wig.owner import (
             [
                 *PUBLISHING,
                 (Doubted(), (Look(),)),
-                (Gone(LOG, strangers=0), (Stop("another instance has replaced the stream"),)),
+                (
+                    Gone(LOG, strangers=0, later=True),
+                    (Stop("another instance has replaced the stream"),),
+                ),
             ],
             id="a stream that another instance replaced",
+        ),
+        pytest.param(
+            [
+                *PUBLISHING,
+                (Doubted(), (Look(),)),
+                (Gone(LOG, strangers=90, later=False), (begin(Cause.LOST),)),
+                (Begun(1), (Retire(), Publish(0))),
+            ],
+            id="a stream that is lost, beside an old one that could not be deleted",
         ),
         pytest.param(
             [
