@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from bridge import subjects, wire
 from bridge.connection import Connection
-from bridge.jetstream import Answer, JetStream
-from wig import edges
+from bridge.jetstream import Answer, JetStream, Refused
+from wig import edges, errors
 from wig.edges import Mark
 
 logger = logging.getLogger(__name__)
@@ -62,6 +62,10 @@ class SessionStreams:
         """Where reports are asked for."""
         self._replicas = replicas
         self._limits = limits or Limits()
+        self._done = 0
+        """The last report that is known to be acknowledged."""
+        self._making: dict[str, Any] | None = None
+        """The consumer of reports that JetStream was asked to make, and has not confirmed."""
 
     async def domain(self) -> str | None:
         """Return the domain; None: it has no name."""
@@ -71,32 +75,45 @@ class SessionStreams:
 
     async def keep_reports(self) -> None:
         """See to it that reports are kept."""
-        await self._keep(
+        made = await self._keep(
             subjects.STATS_STREAM, subjects.stats(subjects.ANY), STATS_AGE, STATS_BYTES_MAX
         )
+        if made:
+            self._done, self._making = 0, None
 
     async def read_reports(self) -> int:
         """Begin to read after what was acknowledged; return how many reports wait.
 
         Always with a new consumer: an old one would deliver what a dead process had not
         acknowledged later, and out of order. If there was none, everything is read again.
+
+        Raises `Temporary` while it cannot be used: call it again. One that a cluster still elects
+        a leader for (4 to 9 s, if the server that was to lead is dead) is not made anew then: the
+        election would start anew as well, and what was acknowledged could be forgotten.
         """
-        name = f"{subjects.STATS_STREAM}.{CONSUMER}"
-        found = await self._jetstream.find(f"CONSUMER.INFO.{name}")
-        done = found.ack_floor.stream_seq if found and found.ack_floor else 0
-        await self._jetstream.find(f"CONSUMER.DELETE.{name}")
-        config = {
-            "name": CONSUMER,
-            "durable_name": CONSUMER,
-            "deliver_policy": "by_start_sequence",
-            "opt_start_seq": done + 1,
-            "ack_policy": "all",
-            "ack_wait": ACK_WAIT_NS,
-            "max_ack_pending": -1,
-            "max_waiting": READER_WAITING_MAX,
-        }
-        made = await self._create_consumer(subjects.STATS_STREAM, CONSUMER, config)
+        state = await self._jetstream.state(subjects.STATS_STREAM)
+        last = state.last_seq if state is not None else 0
+        if self._making is None or self._making["opt_start_seq"] > last + 1:
+            self._making = None
+            done = min(await self._done_with_reports(), last)
+            await self._jetstream.find(f"CONSUMER.DELETE.{subjects.STATS_STREAM}.{CONSUMER}")
+            self._making = _reports_config(done + 1)
+        try:
+            made = await self._create_consumer(subjects.STATS_STREAM, CONSUMER, self._making)
+        except Refused:
+            self._making = None
+            raise
+        _need_leader(made)
+        self._making = None
         return made.num_pending
+
+    async def _done_with_reports(self) -> int:
+        """Return the last report that was acknowledged; 0: none, or nobody knows."""
+        found = await self._jetstream.find(f"CONSUMER.INFO.{subjects.STATS_STREAM}.{CONSUMER}")
+        if found is not None:
+            _need_leader(found)
+            self._done = max(self._done, found.ack_floor.stream_seq if found.ack_floor else 0)
+        return self._done
 
     # Edges.
 
@@ -165,8 +182,8 @@ class SessionStreams:
         body = {"stream_name": stream, "config": config, "action": "create"}
         return await self._jetstream.call(f"CONSUMER.CREATE.{stream}.{name}", body)
 
-    async def _keep(self, name: str, subject: str, max_age: timedelta, max_bytes: int) -> None:
-        """Make a stream, or give the one that is there the limits of now."""
+    async def _keep(self, name: str, subject: str, max_age: timedelta, max_bytes: int) -> bool:
+        """Make a stream, or give the one that is there the limits of now; say whether it is new."""
         found = await self._jetstream.look(name)
         config = {
             "name": name,
@@ -183,3 +200,23 @@ class SessionStreams:
         await self._jetstream.call(f"STREAM.{what}.{name}", config)
         if found is None:
             logger.info("a stream is made", extra={"stream": name})
+        return found is None
+
+
+def _reports_config(start: int) -> dict[str, Any]:
+    return {
+        "name": CONSUMER,
+        "durable_name": CONSUMER,
+        "deliver_policy": "by_start_sequence",
+        "opt_start_seq": start,
+        "ack_policy": "all",
+        "ack_wait": ACK_WAIT_NS,
+        "max_ack_pending": -1,
+        "max_waiting": READER_WAITING_MAX,
+    }
+
+
+def _need_leader(consumer: Answer) -> None:
+    """Raise `Unavailable` while a cluster elects who answers for a consumer."""
+    if consumer.cluster is not None and not consumer.cluster.leader:
+        raise errors.Unavailable("jetstream: the cluster elects a leader for the consumer")
