@@ -15,6 +15,7 @@ from wig import codec, errors
 from wig.codec import Value
 from wig.log import Position
 
+TOO_MUCH = wire.failed(errors.TooLarge("nodes: there are too many for one answer", field="nodes"))
 STALE_S = 5.0  # five beacons that did not reach it
 
 
@@ -43,6 +44,9 @@ class Status:
             body = wire.ok({"nodes": self.nodes()})
         except errors.WigError as error:
             body = wire.failed(error)
+        if self._bus.up and len(body) > wire.payload_limit(self._bus.server_payload_limit):
+            # The server would close the connection over a message that is too large.
+            body = TOO_MUCH
         with suppress(Disconnected):  # who asked is gone as well, or asks again
             self._bus.send(frames.message(reply, body))
 

@@ -2,11 +2,12 @@
 
 import pytest
 
+from bridge import subjects, wire
 from tests import replicas
 from tests.eventually import eventually
 from tests.replicas import StateSink, converged, downstream
 from tests.trees import follower, published, reached
-from wig import errors
+from wig import codec, errors
 from wig.replication import AttachRequest, Refused
 
 
@@ -88,6 +89,30 @@ async def test_status_shows_the_whole_tree(server, hub, tmp_path):
         assert [one["name"] for one in below] == ["a", "b", "gw1"]
         assert below[0]["role"] == "follower"
         assert a.status().problems == ()
+
+
+async def test_a_status_that_is_too_large_costs_nobody_the_connection(server, hub):
+    """The server would hang up on who sends it."""
+    large = ("x" * (2 << 20),)
+
+    async def refused():
+        for name in ("a", "b"):
+            report = wire.Report(
+                node=name, instance=name, role="follower", version="1", upstream="hub",
+                problems=large,
+            )  # fmt: skip
+            await buses[name].publish(subjects.node("hub", name, "report"), codec.encode(report))
+        try:
+            await hub.client.query("node.status")
+        except errors.TooLarge:
+            return True
+
+    fell = []
+    hub.it.node.bus.on_down(lambda: fell.append(1))
+    async with replicas.bus(server, "a") as a, replicas.bus(server, "b") as b:
+        buses = {"a": a, "b": b}
+        await eventually(refused, "both to be known")
+    assert not fell
 
 
 async def test_a_follower_answers_reads_and_refuses_commands(server, hub, tmp_path):
