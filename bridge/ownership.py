@@ -113,6 +113,8 @@ class Ownership:
         self._replace = replace
         self._machine = owner.Owner(instance, follows=follows)
         self._first = 0
+        self._left: set[str] = set()
+        """The generations that were to be deleted; what stays of them has replaced nobody."""
         self.generation = ""
         """Of the stream; empty: there is none yet."""
         self.domain: str | None = None
@@ -244,8 +246,8 @@ class Ownership:
     async def _seen(self, stream: Seen | None, displaced: str) -> owner.Event:
         if stream is None:
             others = await self._others()
-            later = any(generation > self.generation for generation in others)
-            return owner.Gone(await self._log(), self._strangers(others.values()), later)
+            news = not self._left.issuperset(others)
+            return owner.Gone(await self._log(), self._strangers(others.values()), news)
         self._first = stream.first
         return owner.Found(stream.owner, displaced, stream.first, stream.last, await self._log())
 
@@ -283,8 +285,10 @@ class Ownership:
 
     async def _retire(self) -> None:
         """Delete the node's other streams; what cannot be deleted now will be at the next start."""
+        self._left = set()
         try:
-            for other in await self._streams.others(self.generation):
+            self._left = set(await self._streams.others(self.generation))
+            for other in sorted(self._left):
                 await self._streams.delete(other)
         except errors.Temporary as error:
             logger.warning("an old stream stays", extra={"error": error.message})

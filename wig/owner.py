@@ -77,8 +77,8 @@ class Gone(NamedTuple):
     log: Log
     strangers: int | None
     """As in `Opened`."""
-    later: bool
-    """One of those began after ours; generations sort by time."""
+    news: bool
+    """One of those is not among what this process found beside its stream and could not delete."""
 
 
 class Compared(NamedTuple):
@@ -240,10 +240,10 @@ class Owner:
     def _gone(self, event: Gone) -> Actions:
         if not self._claimed:
             return (self._begin_beside(event, Cause.LOST),)
-        if event.later:
+        if event.news:
             # Another primary began its own stream and deleted ours.
             return (Stop("another instance has replaced the stream"),)
-        # What is older is what could not be deleted when ours began.
+        # What is there could not be deleted when ours began.
         return (self._begin(event.log, Cause.LOST),)
 
     def _begin_beside(self, event: Opened | Gone, cause: Cause) -> Begin:

@@ -48,6 +48,8 @@ class Node(ABC):
         """What came of the last action, and was not told yet."""
         self.keeps_old = False
         """Whether the next deletion of old streams fails."""
+        self.left: set[tuple[str, str]] = set()
+        """The streams that were to be deleted."""
         self.after: int | None = None
         """The last entry in the stream; None: it is not known to be ours."""
         self.published: Position | None = None
@@ -73,9 +75,9 @@ class Node(ABC):
         mine = self.stream()
         return max((it.last for it in others if it is not mine), default=None)
 
-    def later(self) -> bool:
-        """Say whether one of those is of a later generation."""
-        return any(key[0] == self.name and key > self.key for key in self.world.streams)
+    def news(self) -> bool:
+        """Say whether one of those is not what this process could not delete."""
+        return any(key[0] == self.name and key not in self.left for key in self.world.streams)
 
     def log(self) -> owner.Log:
         assert self.disk is not None
@@ -160,8 +162,9 @@ class Node(ABC):
 
     def retire(self) -> None:
         """Delete the other streams of this node, if the server does that now."""
-        for key in [it for it in self.world.streams if it[0] == self.name]:
-            if key != self.key and not self.keeps_old:
+        self.left = {it for it in self.world.streams if it[0] == self.name and it != self.key}
+        if not self.keeps_old:
+            for key in self.left:
                 del self.world.streams[key]
         self.keeps_old = False
 
@@ -181,7 +184,7 @@ class Node(ABC):
     def looked(self, *, claim: bool) -> owner.Event:
         stream = self.stream()
         if stream is None:
-            return owner.Gone(self.log(), self.strangers(), self.later())
+            return owner.Gone(self.log(), self.strangers(), self.news())
         displaced = stream.claim(self.instance) if claim else ""
         return owner.Found(stream.owner, displaced, stream.first, stream.last, self.log())
 

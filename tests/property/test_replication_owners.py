@@ -225,6 +225,7 @@ def test_a_stream_is_lost_beside_an_old_one(world, name):
     node.doubt()
     world.settle()
     world.streams[name, "g0000"] = old
+    node.left.add((name, "g0000"))
 
     del world.streams[node.key]
     node.doubt()

@@ -43,7 +43,7 @@ from wig.owner import (
             id="a copy from before the first stream, which has more",
         ),
         pytest.param(
-            [OPENED, (Gone(LOG, strangers=170, later=True), (lost(101, 170, exact=False),))],
+            [OPENED, (Gone(LOG, strangers=170, news=True), (lost(101, 170, exact=False),))],
             id="a copy of a database that has begun another stream since",
         ),
         pytest.param(
@@ -178,7 +178,7 @@ from wig.owner import (
         pytest.param(
             [
                 OPENED,
-                (Gone(LOG, strangers=0, later=False), (begin(Cause.RESTORED),)),
+                (Gone(LOG, strangers=0, news=False), (begin(Cause.RESTORED),)),
                 (Begun(1), (Retire(), Publish(0))),
             ],
             id="a stream that is gone at the start",
@@ -206,7 +206,7 @@ from wig.owner import (
             [
                 *PUBLISHING,
                 (Doubted(), (Look(),)),
-                (Gone(LOG, strangers=None, later=False), (begin(Cause.LOST),)),
+                (Gone(LOG, strangers=None, news=False), (begin(Cause.LOST),)),
                 (Begun(1), (Retire(), Publish(0))),
             ],
             id="a stream that is lost while we publish",
@@ -216,7 +216,7 @@ from wig.owner import (
                 *PUBLISHING,
                 (Doubted(), (Look(),)),
                 (
-                    Gone(LOG, strangers=0, later=True),
+                    Gone(LOG, strangers=0, news=True),
                     (Stop("another instance has replaced the stream"),),
                 ),
             ],
@@ -226,7 +226,7 @@ from wig.owner import (
             [
                 *PUBLISHING,
                 (Doubted(), (Look(),)),
-                (Gone(LOG, strangers=90, later=False), (begin(Cause.LOST),)),
+                (Gone(LOG, strangers=90, news=False), (begin(Cause.LOST),)),
                 (Begun(1), (Retire(), Publish(0))),
             ],
             id="a stream that is lost, beside an old one that could not be deleted",

@@ -34,7 +34,7 @@ SHORT = Log(70, 70)
             id="other streams of its name",
         ),
         pytest.param(
-            [FOLLOWS, (Gone(LOG, strangers=None, later=False), (begin(Cause.LOST),))],
+            [FOLLOWS, (Gone(LOG, strangers=None, news=False), (begin(Cause.LOST),))],
             id="a stream that is gone",
         ),
         pytest.param(
@@ -97,15 +97,15 @@ SHORT = Log(70, 70)
                 *COPYING,
                 (Doubted(), (Look(),)),
                 (Replaced(), ()),
-                (Gone(LOG, strangers=None, later=False), (Look(),)),
-                (Gone(SHORT, strangers=None, later=False), (begin(Cause.LOST, 71),)),
+                (Gone(LOG, strangers=None, news=False), (Look(),)),
+                (Gone(SHORT, strangers=None, news=False), (begin(Cause.LOST, 71),)),
             ],
             id="a snapshot came while the stream was not found",
         ),
         pytest.param(
             [
                 FOLLOWS,
-                (Gone(LOG, strangers=None, later=False), (begin(Cause.LOST),)),
+                (Gone(LOG, strangers=None, news=False), (begin(Cause.LOST),)),
                 (Replaced(), ()),
                 (Begun(1), (Look(),)),
                 (found(0, log=SHORT), (begin(Cause.REPLACED, 71),)),
