@@ -1,17 +1,34 @@
 """A unit of deploy/systemd, whose user is imitated on a host of the lab, which has no systemd."""
 
+import sys
 from pathlib import Path
 from typing import Self
 
 from tests.lab.host import Host
 
-UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
+PROJECT = Path(__file__).parents[2]
+UNITS = PROJECT / "deploy" / "systemd"
+TREES = (PROJECT, Path(sys.base_prefix))
 ID = "990"  # of the user: any that is nobody's
 AS_USER = (
     "setpriv", f"--reuid={ID}", f"--regid={ID}", "--clear-groups",
     "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs",
 )  # fmt: skip
 """Before a command: nothing of root is left."""
+
+
+def let_in(host: Host) -> None:
+    """Let the user come to the programs, also in a checkout below /root, which is root's alone."""
+    closed = {one for tree in TREES for one in tree.parents if not one.stat().st_mode & 0o001}
+    for top in [one for one in closed if not closed.intersection(one.parents)]:
+        trees = {f"/run/trees/{tree.name}": str(tree) for tree in TREES if top in tree.parents}
+        for kept, tree in trees.items():
+            host.run("mkdir", "-p", kept)
+            host.run("mount", "--bind", tree, kept)
+        host.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(top))
+        for kept, tree in trees.items():
+            host.run("mkdir", "-p", tree)
+            host.run("mount", "--bind", kept, tree)
 
 
 class Unit:

@@ -10,7 +10,7 @@ from tests.eventually import eventually_sync
 from tests.lab.internet import Internet
 from tests.lab.need import need
 from tests.lab.ping import PingStream
-from tests.lab.unit import AS_USER, Unit
+from tests.lab.unit import AS_USER, Unit, let_in
 from tests.lab.wg_quick import WgQuick
 
 README = Path(__file__).parents[2] / "deploy" / "README.md"
@@ -38,6 +38,7 @@ class Site:
         host.run("mount", "-t", "tmpfs", "tmpfs", "/var/lib")
         host.run("sh", "-c", f"echo {hub_ip} hub.example.org >> /etc/hosts")
         host.run("mkdir", "-p", "-m", "700", "/etc/wig/tls")
+        let_in(host)
 
     def type(self, block):
         """Run a block: what ends is waited for, what stays replaces what ran before.
