@@ -22,13 +22,10 @@ def let_in(host: Host) -> None:
     closed = {one for tree in TREES for one in tree.parents if not one.stat().st_mode & 0o001}
     for top in [one for one in closed if not closed.intersection(one.parents)]:
         trees = {f"/run/trees/{tree.name}": str(tree) for tree in TREES if top in tree.parents}
-        for kept, tree in trees.items():
-            host.run("mkdir", "-p", kept)
-            host.run("mount", "--bind", tree, kept)
-        host.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(top))
-        for kept, tree in trees.items():
-            host.run("mkdir", "-p", tree)
-            host.run("mount", "--bind", kept, tree)
+        lines = [f"mkdir -p {kept}; mount --bind {tree} {kept}" for kept, tree in trees.items()]
+        lines += [f"mount -t tmpfs -o mode=755 tmpfs {top}"]
+        lines += [f"mkdir -p {tree}; mount --bind {kept} {tree}" for kept, tree in trees.items()]
+        host.run("sh", "-ec", "\n".join(lines))  # at once: commands begin in the project
 
 
 class Unit:
