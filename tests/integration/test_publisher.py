@@ -18,6 +18,7 @@ def frozen(server):
     """Freeze nats-server: no stream takes anything."""
     pid = server.pid
     os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)  # until then it may answer
     try:
         yield
     finally:
