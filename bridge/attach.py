@@ -206,23 +206,18 @@ class Attachments:
     ) -> None:
         """Make a fresh consumer; raise `Temporary` while it cannot be used.
 
-        One that a cluster still elects a leader for (4 to 9 s, if the server that was to lead is
-        dead) is not made anew at the next attempt: the election would start anew as well.
+        One that is not confirmed yet is not made anew at the next attempt.
         """
         api = jetstream.JetStream(self._bus, stream.domain)
-        consumer = f"{stream.name}.{config['name']}"
         if downstream.making != (stream.name, config):
             downstream.making = None
-            await api.find(f"CONSUMER.DELETE.{consumer}")
+            await api.find(f"CONSUMER.DELETE.{stream.name}.{config['name']}")
             downstream.making = stream.name, config
-        body = {"stream_name": stream.name, "config": config, "action": "create"}
         try:
-            answer = await api.call(f"CONSUMER.CREATE.{consumer}", body)
+            await api.create_consumer(stream.name, config)
         except jetstream.Refused:
             downstream.making = None
             raise
-        if answer.cluster is not None and not answer.cluster.leader:
-            raise errors.Unavailable("jetstream: the cluster elects a leader for the consumer")
         downstream.making = None
 
 

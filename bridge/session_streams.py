@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from bridge import subjects, wire
 from bridge.connection import Connection
-from bridge.jetstream import Answer, JetStream, Refused
-from wig import edges, errors
+from bridge.jetstream import JetStream, Refused, need_leader
+from wig import edges
 from wig.edges import Mark
 
 logger = logging.getLogger(__name__)
@@ -87,9 +87,8 @@ class SessionStreams:
         Always with a new consumer: an old one would deliver what a dead process had not
         acknowledged later, and out of order. If there was none, everything is read again.
 
-        Raises `Temporary` while it cannot be used: call it again. One that a cluster still elects
-        a leader for (4 to 9 s, if the server that was to lead is dead) is not made anew then: the
-        election would start anew as well, and what was acknowledged could be forgotten.
+        Raises `Temporary` while it cannot be used: call it again. One that is not
+        confirmed yet is not made anew then: what was acknowledged could be forgotten.
         """
         state = await self._jetstream.state(subjects.STATS_STREAM)
         last = state.last_seq if state is not None else 0
@@ -99,11 +98,10 @@ class SessionStreams:
             await self._jetstream.find(f"CONSUMER.DELETE.{subjects.STATS_STREAM}.{CONSUMER}")
             self._making = _reports_config(done + 1)
         try:
-            made = await self._create_consumer(subjects.STATS_STREAM, CONSUMER, self._making)
+            made = await self._jetstream.create_consumer(subjects.STATS_STREAM, self._making)
         except Refused:
             self._making = None
             raise
-        _need_leader(made)
         self._making = None
         return made.num_pending
 
@@ -111,7 +109,7 @@ class SessionStreams:
         """Return the last report that was acknowledged; 0: none, or nobody knows."""
         found = await self._jetstream.find(f"CONSUMER.INFO.{subjects.STATS_STREAM}.{CONSUMER}")
         if found is not None:
-            _need_leader(found)
+            need_leader(found)
             self._done = max(self._done, found.ack_floor.stream_seq if found.ack_floor else 0)
         return self._done
 
@@ -173,14 +171,10 @@ class SessionStreams:
             "max_waiting": READER_WAITING_MAX,
             "inactive_threshold": int(self._limits.max_age.total_seconds()) * NS,
         }
-        await self._create_consumer(subjects.SESSIONS_STREAM, identity, config)
+        await self._jetstream.create_consumer(subjects.SESSIONS_STREAM, config)
         return True
 
     # JetStream.
-
-    async def _create_consumer(self, stream: str, name: str, config: dict[str, Any]) -> Answer:
-        body = {"stream_name": stream, "config": config, "action": "create"}
-        return await self._jetstream.call(f"CONSUMER.CREATE.{stream}.{name}", body)
 
     async def _keep(self, name: str, subject: str, max_age: timedelta, max_bytes: int) -> bool:
         """Make a stream, or give the one that is there the limits of now; say whether it is new."""
@@ -214,9 +208,3 @@ def _reports_config(start: int) -> dict[str, Any]:
         "max_ack_pending": -1,
         "max_waiting": READER_WAITING_MAX,
     }
-
-
-def _need_leader(consumer: Answer) -> None:
-    """Raise `Unavailable` while a cluster elects who answers for a consumer."""
-    if consumer.cluster is not None and not consumer.cluster.leader:
-        raise errors.Unavailable("jetstream: the cluster elects a leader for the consumer")
