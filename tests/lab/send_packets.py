@@ -75,7 +75,8 @@ class Stream:
     def __init__(self, rate: int, port: int, tick_s: float, target: str | None) -> None:
         self._rate = rate
         self._tick_s = tick_s
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)  # and IPv4, as ::ffff:
+        self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
         self._socket.setblocking(False)
         self._out = _Batch(BURST_MAX, _Packet, ctypes.sizeof(_Packet))
@@ -85,7 +86,7 @@ class Stream:
         if target is None:
             self._socket.bind(("", port))
         else:
-            self._send_to((target, port))
+            self._send_to(target if ":" in target else f"::ffff:{target}", port)
         self._last_sent = time.monotonic()
         self._sending = True
         self.sent = 0
@@ -95,14 +96,15 @@ class Stream:
         self._twice = 0
         self._last_came = time.monotonic()
 
-    def _send_to(self, target: tuple[str, int]) -> None:
+    def _send_to(self, address: str, port: int) -> None:
         """Begin to send."""
-        address, port = target
-        # struct sockaddr_in, ip(7)
-        text = struct.pack("=H", socket.AF_INET) + struct.pack("!H", port)
-        self._name = ctypes.create_string_buffer(text + socket.inet_aton(address) + bytes(8), 16)
+        # struct sockaddr_in6, ipv6(7): without flow and scope
+        head = struct.pack("=H", socket.AF_INET6) + struct.pack("!HI", port, 0)
+        text = head + socket.inet_pton(socket.AF_INET6, address) + bytes(4)
+        self._name = ctypes.create_string_buffer(text, len(text))
         for message in self._out.messages:
-            message.header.name, message.header.name_length = ctypes.addressof(self._name), 16
+            message.header.name = ctypes.addressof(self._name)
+            message.header.name_length = len(text)
         self._begin = time.monotonic()
 
     def run(self) -> None:
@@ -149,7 +151,7 @@ class Stream:
     def _receive(self) -> None:
         if self._begin is None:
             with contextlib.suppress(BlockingIOError):
-                self._send_to(self._socket.recvfrom(0, socket.MSG_PEEK)[1])
+                self._send_to(*self._socket.recvfrom(0, socket.MSG_PEEK)[1][:2])
         count = RECEIVE_MAX
         while count == RECEIVE_MAX:
             count = _libc.recvmmsg(
@@ -206,7 +208,7 @@ class Stream:
     def _overflow(self) -> int:
         """Return how many packets the kernel had no room for: the last column, proc(5)."""
         inode = str(os.fstat(self._socket.fileno()).st_ino)
-        lines = Path("/proc/self/net/udp").read_text().splitlines()
+        lines = Path("/proc/self/net/udp6").read_text().splitlines()
         (mine,) = (words for words in map(str.split, lines[1:]) if words[9] == inode)
         return int(mine[12])
 

@@ -33,14 +33,24 @@ NOTHING = Lost([], [])
 class PacketStream:
     """Numbered packets from its beginning to `stop`."""
 
-    def __init__(self, client: Host, server: Host, rate: int = 1050) -> None:
-        """Begin, with packets a second each way; the server is told no address of the client."""
+    def __init__(
+        self,
+        client: Host,
+        server: Host,
+        rate: int = 1050,
+        address: str | None = None,
+        port: int = PORT,
+    ) -> None:
+        """Begin, with packets a second each way, to an address of the server or its IPv4 address.
+
+        The server is told no address of the client.
+        """
         self.rate = rate
-        words = (*_FIRST, sys.executable, send_packets.__file__, str(rate), str(PORT), str(TICK_S))
+        words = (*_FIRST, sys.executable, send_packets.__file__, str(rate), str(port), str(TICK_S))
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self._server = server.spawn(*words, **pipes)
         self._ask(self._server, "begin")  # it listens
-        self._client = client.spawn(*words, server.ip, **pipes)
+        self._client = client.spawn(*words, address or server.ip, **pipes)
         self._ends = (self._client, self._server)
         self.sent = (0, 0)
         """How many packets there and back; known when it has ended."""

@@ -45,16 +45,6 @@ class Lab(NamedTuple):
     server: WebServer
 
 
-def put_first(host, name):
-    """Let a device's process come before all others, where that is allowed.
-
-    On a busy machine it waits for a processor until the buffer of its socket is full, and would
-    lose packets by itself.
-    """
-    pid = host.out("pgrep", "-f", f"wireguard-go.* {name}$").split()[0]
-    host.run("chrt", "--all-tasks", "--rr", "--pid", "1", pid, check=False)
-
-
 @pytest.fixture(scope="module", params=["userspace", "kernel"])
 def lab(request):
     kernel = request.param == "kernel"
@@ -71,9 +61,6 @@ def lab(request):
         gateway.load(MINE)
         config = clients.config(2, gateway, dns=None)
         with WgQuick(net.host("client", "access"), config) as tunnel:
-            if not kernel:
-                put_first(gateway.host, "wg0")
-                put_first(tunnel.host, "vpn0")
             yield Lab(gateway, tunnel, server)
 
 

@@ -67,6 +67,14 @@ def create(name: str, kind: str) -> None:
 
 
 @rtnetlink.aside
+def set_queue(name: str, packets: int) -> None:
+    """Let so many packets wait for who sends them on; raise `Unusable` if the host cannot."""
+    with rtnetlink.opened() as netlink:
+        if (found := _find(netlink, name)) is not None:
+            netlink.link("set", index=found["index"], txqlen=packets)
+
+
+@rtnetlink.aside
 def remove(name: str, kind: str) -> bool:
     """Remove an interface of this kind; False: there is none, or it is of another kind."""
     with rtnetlink.opened() as netlink:

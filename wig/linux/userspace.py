@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from wig import errors
 from wig.device import Device, DevicePeer, Endpoint
 from wig.idle import SESSION_S_MAX
-from wig.linux import samples, uapi
+from wig.linux import buffers, samples, uapi
 from wig.linux.refusal import Refused, set_or_blame
 from wig.samples import Sample
 from wig.steps import PeerChange, Problem, SetDevice
@@ -39,6 +39,7 @@ class _Process:
     """A running wireguard-go; a child of ours, or one that an earlier wig left."""
 
     def __init__(self, pid: int) -> None:
+        self.pid = pid
         self.fd = os.pidfd_open(pid)
 
     def ended(self, timeout_s: float = 0.0) -> bool:
@@ -98,6 +99,7 @@ class Userspace:
                 process.close()
                 raise errors.Unusable(f"{PROGRAM} does not answer for {name!r}")
         self._replace_process(name, process)
+        buffers.lengthen(name)
 
     def _start(self, name: str) -> _Process:
         try:
@@ -145,6 +147,7 @@ class Userspace:
             if time.monotonic() > deadline:
                 return  # the port that it has is taken; setting one will say so
             time.sleep(_STEP_S)
+        self._widen(name)
 
     def read(self, name: str) -> Device | None:
         """Return the device; one that an earlier wig left is watched from now on."""
@@ -191,6 +194,9 @@ class Userspace:
                 if before:
                     uapi.request(path, uapi.encode_device(replace(step, listen_port=before)))
                 raise
+            finally:
+                if step.listen_port:
+                    self._widen(step.name)
         except OSError as error:
             raise _silent(step.name) from error
 
@@ -272,6 +278,8 @@ class Userspace:
                 continue
             if pid in _pids(name):  # still the same one, now that its number cannot be reused
                 self._replace_process(name, process)
+                self._widen(name)
+                buffers.lengthen(name)
                 return
             process.close()
 
@@ -280,6 +288,11 @@ class Userspace:
             old.ended(STOP_TIMEOUT_S)  # its socket is gone before it is: else it stays a zombie
             old.close()
         self._processes[name] = process
+
+    def _widen(self, name: str) -> None:
+        """Make room in its sockets, which are others when it has bound another port."""
+        if (process := self._processes.get(name)) is not None:
+            buffers.widen(process.pid, process.fd)
 
     def _read_text(self, name: str) -> bytes | None:
         try:
