@@ -74,6 +74,8 @@ class Publisher:
         self._failures = 0
         """How often in a row it began again in vain."""
         self._replaced = False
+        self._sending = False
+        """Whether `run` sends what it has taken, or reads it."""
         self.alone = asyncio.Event()
         """Set once no other instance of this node has answered; until then it must be silent."""
         self.ready = asyncio.Event()
@@ -105,9 +107,22 @@ class Publisher:
             self._progress_s = self._now()
         self._head = head.position.seq
         self._remember(head)
+        outbox = self._outbox
+        if outbox is not None and self._next_in(outbox, records):
+            outbox.send(records)
+            return
         if records and self.backlog <= FRESH_ENTRIES_MAX:
             self._fresh.append(records)
         self._wake.set()
+
+    def _next_in(self, outbox: Outbox, records: Sequence[Record]) -> bool:
+        """Say whether they can be sent at once: to wake `run` would take longer than to send."""
+        return (
+            0 < len(records) <= GROUP_ENTRIES_MAX
+            and records[0].seq == outbox.sent + 1
+            and outbox.under_way < UNDER_WAY_MAX
+            and not self._sending
+        )
 
     def begun(self, head: Head) -> None:
         """Take the begin of a new epoch, which has no entry yet."""
@@ -185,7 +200,11 @@ class Publisher:
                 await self._pause()
                 self._begin(await self.ownership.recover())
             elif outbox.sent < self._head and outbox.under_way < UNDER_WAY_MAX:
-                await self._send(outbox)
+                self._sending = True
+                try:
+                    await self._send(outbox)
+                finally:
+                    self._sending = False
             else:
                 await self._wait(outbox)
 
@@ -274,7 +293,8 @@ class Publisher:
         self.accepted = seq
         while self._heads and self._heads[0].position.seq <= seq:
             self.published = self._heads.popleft()
-        self._wake.set()
+        if self._outbox is None or self._outbox.sent < self._head:
+            self._wake.set()
         self._moved.set()
         for listener in self._listeners:
             listener(seq)

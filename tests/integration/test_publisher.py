@@ -25,16 +25,21 @@ def frozen(server):
         os.kill(pid, signal.SIGCONT)
 
 
-async def commit(running, number):
-    """Commit one peer, as commands do, and tell the publisher."""
+async def write(running, number):
+    """Commit one peer, and return what commands tell the publisher then."""
     node = running.primary.node
 
-    def write():
+    def commit():
         before = node.datastore.position().seq
         node.datastore.commit([request(create_peer(number))], datetime.now(UTC))
         return head_of(node.datastore), node.datastore.records(before, 10)
 
-    running.primary.publisher.committed(*await node.writer.call(write))
+    return await node.writer.call(commit)
+
+
+async def commit(running, number):
+    """Commit one peer, as commands do, and tell the publisher."""
+    running.primary.publisher.committed(*await write(running, number))
 
 
 async def test_memory_is_bounded_while_the_stream_takes_nothing(tmp_path, server, monkeypatch):
@@ -53,6 +58,29 @@ async def test_memory_is_bounded_while_the_stream_takes_nothing(tmp_path, server
 
         assert publisher.published == head_of(running.primary.node.datastore)
         assert await is_published(running)
+
+
+async def test_what_is_read_back_is_not_sent_twice(tmp_path, server, monkeypatch):
+    """The publisher reads entries of a commit that it is told of while it sends them."""
+    monkeypatch.setattr("bridge.publisher.GROUP_ENTRIES_MAX", 1)
+    async with primary(tmp_path, server) as running, admin(server) as client:
+        await client.command("interface.create", create_interface())
+        publisher, bus = running.primary.publisher, running.primary.publisher._bus
+        outbox = publisher._outbox
+        first, second = await write(running, 1), await write(running, 2)
+
+        async def room():
+            monkeypatch.undo()
+            publisher.committed(*second)
+
+        monkeypatch.setattr(bus, "room", room)
+        publisher.committed(first[0], [])  # too much to be handed over
+
+        await eventually(lambda: publisher.backlog == 0, "both to be published")
+        publisher.committed((await write(running, 3))[0], [])
+        await eventually(lambda: publisher.backlog == 0, "a third to be read back")
+        assert await is_published(running)
+        assert publisher._outbox is outbox, "it did not stumble and begin again"
 
 
 async def test_a_doubt_after_an_idle_time_refuses_nothing_at_once(tmp_path, server):

@@ -16,10 +16,11 @@ from tests.eventually import eventually_sync
 from tests.gateways import Follower
 from tests.hosts import FakeHost
 from wig import errors
-from wig.linux import nft, rtnetlink, sysctl, userspace
+from wig.linux import nft, processes, rtnetlink, sysctl
 from wig.linux.host import LinuxHost
+from wig.linux.processes import Process
 from wig.linux.record import Made, Records
-from wig.linux.userspace import Userspace, _Process
+from wig.linux.userspace import Userspace
 from wig.steps import RemoveInterface
 
 NO_FILES = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
@@ -76,7 +77,7 @@ def device(tmp_path):
     program = tmp_path / "wireguard-go"
     program.symlink_to(shutil.which("sleep"))
     with subprocess.Popen([program, "60"]) as process:
-        eventually_sync(lambda: userspace.runs("60"), "the process")
+        eventually_sync(lambda: processes.runs("60"), "the process")
         yield process
         process.kill()
 
@@ -86,7 +87,7 @@ def device(tmp_path):
 def test_a_device_is_found_by_who_has_fewer_rights():
     """A unit that takes over what was started in a shell; `auto` would leave its clients."""
     rights = "-all,+net_admin,+net_bind_service"
-    ask = "from wig.linux import userspace; print(userspace.runs('60'), userspace.runs('61'))"
+    ask = "from wig.linux import processes; print(processes.runs('60'), processes.runs('61'))"
     limited = ["setpriv", "--bounding-set", rights, "--inh-caps", rights]
     done = subprocess.run([*limited, sys.executable, "-c", ask], capture_output=True, check=True)
 
@@ -97,7 +98,7 @@ def test_a_device_is_found_by_who_has_fewer_rights():
 @pytest.mark.usefixtures("device")
 def test_a_device_of_another_network_namespace_is_not_found():
     """It may have the same name."""
-    ask = "from wig.linux import userspace; print(userspace.runs('60'))"
+    ask = "from wig.linux import processes; print(processes.runs('60'))"
     done = subprocess.run(
         ["unshare", "-n", sys.executable, "-c", ask], capture_output=True, check=True
     )
@@ -108,7 +109,7 @@ def test_a_device_of_another_network_namespace_is_not_found():
 def test_a_process_may_end_before_it_is_killed():
     """That is what was wanted."""
     with subprocess.Popen([shutil.which("true")]) as child:
-        process = _Process(child.pid)
+        process = Process(child.pid)
     process.kill()
     process.close()
 
@@ -118,7 +119,7 @@ class Backend(Userspace):
 
     def __init__(self, directory):
         self._directory = directory
-        self._processes, self._memory = {}, {}
+        self._processes, self._connections, self._memory = {}, {}, {}
 
 
 class Silent(Backend):

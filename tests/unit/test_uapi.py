@@ -5,6 +5,7 @@ import queue
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 
 import pytest
 
@@ -23,19 +24,22 @@ def device(tmp_path):
     listener.listen()
     asked = []
     scripts: queue.SimpleQueue[tuple] = queue.SimpleQueue()
+    later: list[tuple] = []
 
     def serve():
         while pieces := scripts.get():
             with listener.accept()[0] as connection:
-                asked.append(connection.recv(1 << 16))
-                for piece in pieces:
-                    connection.sendall(piece() if callable(piece) else piece)
+                while pieces:
+                    asked.append(connection.recv(1 << 16))
+                    for piece in pieces:
+                        connection.sendall(piece() if callable(piece) else piece)
+                    pieces = later.pop(0) if later else ()
 
     def answer(*pieces):
         scripts.put(pieces)
         return path
 
-    answer.asked = asked
+    answer.asked, answer.later = asked, later
     with ThreadPoolExecutor(1) as threads:
         served = threads.submit(serve)
         yield answer
@@ -71,10 +75,41 @@ def test_the_next_request_is_made_while_the_device_works(device):
         made.set()
         yield b"set=1\nfwmark=2\n\n"
 
-    first, second = uapi.in_turn(path, texts())
+    with closing(uapi.Connection(path)) as connection:
+        first, second = uapi.in_turn(connection, texts())
 
     assert (first.number, second) == (errno.EINVAL, None)
     assert device.asked == [b"set=1\nfwmark=1\n\n", b"set=1\nfwmark=2\n\n"]
+
+
+def test_one_connection_serves_request_after_request(device):
+    """The second answer comes on it too, after a request that nobody had to accept."""
+    device.later.append((b"fwmark=2\nerrno=0\n\n",))
+    with closing(uapi.Connection(device(b"fwmark=1\nerrno=0\n\n"))) as connection:
+        answers = []
+        for number in range(2):
+            connection.send(b"get=%d\n\n" % number)
+            answers.append(connection.answer())
+
+    assert answers == [b"fwmark=1\n", b"fwmark=2\n"]
+    assert device.asked == [b"get=0\n\n", b"get=1\n\n"]
+
+
+@pytest.mark.parametrize("last", [b"fwmark=2\nerrno=0\n\n", b"errno=-22\n\n"])
+def test_a_connection_that_was_closed_is_made_anew(device, last):
+    """Others close theirs after each answer; and a device that refuses is not asked on the same."""
+    with closing(uapi.Connection(device(b"errno=0\n\n"))) as connection:
+        connection.send(b"set=1\n\n")
+        connection.answer()
+        device(last)
+        connection.send(b"set=2\n\n")
+        with suppress(Refused):
+            assert connection.answer() == b"fwmark=2\n"
+        device(b"errno=0\n\n")
+        connection.send(b"set=3\n\n")
+        assert connection.answer() == b""
+
+    assert device.asked == [b"set=1\n\n", b"set=2\n\n", b"set=3\n\n"]
 
 
 def test_an_answer_that_breaks_off_is_an_error(device):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from wig import errors
-from wig.linux import netlink_socket, userspace
+from wig.linux import netlink_socket, processes
 from wig.linux.backend import Backend
 from wig.linux.kernel import Kernel
 from wig.linux.userspace import Userspace
@@ -28,6 +28,6 @@ def choose(wireguard: str, left: Iterable[str], socket_directory: Path) -> Backe
             field="wireguard",
         )
     if wireguard == "auto":
-        in_userspace = any(map(userspace.runs, left)) or not netlink_socket.available()
+        in_userspace = any(map(processes.runs, left)) or not netlink_socket.available()
         wireguard = "userspace" if in_userspace else "kernel"
     return Kernel() if wireguard == "kernel" else Userspace(socket_directory)

@@ -24,23 +24,91 @@ CHUNK_PEERS = 500
 so that much larger ones would be felt; smaller ones cost more round trips."""
 TIMEOUT_S = 5.0  # one of 60,000 peers is read in half a second
 _RECEIVE_BYTES = 1 << 20
+_GONE = (BrokenPipeError, ConnectionResetError)
 _NO_KEY = "0" * 64
 _END = b"\n\n"
 _ALLOWED = "allowed_ip="
 
 
-def request(path: Path, text: bytes) -> bytes:
-    """Send one request and return the answer without its last lines.
+class Connection:
+    """A connection to a device, for one request after the other; of one thread.
 
-    Each request has its own connection: the device stops reading in the middle of one that it
-    refuses. Raises `Refused`, or OSError when nobody answers.
+    wireguard-go answers any number on one, which saves it an `accept` for each. A connection that
+    a device closed, as others do after every answer, is made anew, and the request sent again:
+    done twice, it leaves the same.
     """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        _send(connection, path, text)
-        return _answer(connection)
+
+    def __init__(self, path: Path) -> None:
+        """Connect with the first request to the socket `path`."""
+        self._path = path
+        self._socket: socket.socket | None = None
+        self._text = b""
+        self._kept = False
+
+    def send(self, text: bytes) -> None:
+        """Send a request, whose `answer` has to be taken; raises OSError when nobody takes it."""
+        self._text, self._kept = text, self._socket is not None
+        try:
+            if self._socket is not None:
+                self._socket.sendall(text)
+                return
+        except _GONE:
+            pass
+        except OSError:
+            self.close()
+            raise
+        self._send_on_another()
+
+    def answer(self) -> bytes:
+        """Return the answer without its last lines.
+
+        Raises `Refused`, or OSError when nobody answers; the connection is of no use then: a
+        device stops reading in the middle of a request that it refuses.
+        """
+        try:
+            try:
+                return self._receive()
+            except _GONE:
+                if not self._kept:
+                    raise
+            self._send_on_another()
+            return self._receive()
+        except (Refused, OSError):
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of it; the next request makes another."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _send_on_another(self) -> None:
+        self.close()
+        self._kept = False
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._socket.settimeout(TIMEOUT_S)
+            self._socket.connect(str(self._path))
+            with contextlib.suppress(BrokenPipeError):  # refused half-way: the answer says why
+                self._socket.sendall(self._text)
+        except OSError:
+            self.close()
+            raise
+
+    def _receive(self) -> bytes:
+        assert self._socket is not None, "an answer follows a request"
+        return _answer(self._socket)
 
 
-def in_turn(path: Path, texts: Iterable[bytes]) -> Iterator[Refused | None]:
+def request(path: Path, text: bytes) -> bytes:
+    """Send one request on a connection of its own, and return `Connection.answer`."""
+    with contextlib.closing(Connection(path)) as connection:
+        connection.send(text)
+        return connection.answer()
+
+
+def in_turn(connection: Connection, texts: Iterable[bytes]) -> Iterator[Refused | None]:
     """Send requests one after the other; yield why the device refused each, None: it did not.
 
     The next text is made while the device works on the one before. Raises OSError when nobody
@@ -50,21 +118,13 @@ def in_turn(path: Path, texts: Iterable[bytes]) -> Iterator[Refused | None]:
     text = next(later, None)
     while text is not None:
         refused = None
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            _send(connection, path, text)
-            text = next(later, None)
-            try:
-                _answer(connection)
-            except Refused as error:
-                refused = error
+        connection.send(text)
+        text = next(later, None)
+        try:
+            connection.answer()
+        except Refused as error:
+            refused = error
         yield refused
-
-
-def _send(connection: socket.socket, path: Path, text: bytes) -> None:
-    connection.settimeout(TIMEOUT_S)
-    connection.connect(str(path))
-    with contextlib.suppress(BrokenPipeError):  # refused half-way: the answer says why
-        connection.sendall(text)
 
 
 def _answer(connection: socket.socket) -> bytes:

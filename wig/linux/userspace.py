@@ -5,9 +5,7 @@ that stopping, upgrading or killing wig costs no packet, and the next wig adopts
 Its log is silenced, because it contains the clients' addresses.
 """
 
-import contextlib
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -20,43 +18,19 @@ from msgspec.structs import replace
 from wig import errors
 from wig.device import Device, DevicePeer, Endpoint
 from wig.idle import SESSION_S_MAX
-from wig.linux import buffers, samples, uapi
+from wig.linux import buffers, processes, samples, uapi
+from wig.linux.processes import Process
 from wig.linux.refusal import Refused, set_or_blame
 from wig.samples import Sample
 from wig.steps import PeerChange, Problem, SetDevice
 
 PROGRAM = "wireguard-go"
-PROGRAMS = frozenset({"wireguard-go", "boringtun", "boringtun-cli"})  # adopted when running
 SOCKET_DIRECTORY = Path("/var/run/wireguard")  # wireguard-go, ipc/uapi_unix.go
 PEERS_MAX = 65_535  # wireguard-go, device/constants.go: MaxPeers, less one as measured
 START_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 2.0
 UP_TIMEOUT_S = 1.0
 _STEP_S = 0.002
-
-
-class _Process:
-    """A running wireguard-go; a child of ours, or one that an earlier wig left."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.fd = os.pidfd_open(pid)
-
-    def ended(self, timeout_s: float = 0.0) -> bool:
-        """Say whether it is gone, after waiting for that at most this long."""
-        poll = select.poll()
-        poll.register(self.fd, select.POLLIN)
-        return bool(poll.poll(timeout_s * 1000))
-
-    def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):  # it has just ended
-            signal.pidfd_send_signal(self.fd, signal.SIGKILL)
-
-    def close(self) -> None:
-        """Let go of it; a child that has ended is no zombie any more."""
-        with contextlib.suppress(ChildProcessError):
-            os.waitid(os.P_PIDFD, self.fd, os.WEXITED | os.WNOHANG)
-        os.close(self.fd)
 
 
 class Userspace:
@@ -77,7 +51,9 @@ class Userspace:
             )
         self._program = found
         self._directory = directory
-        self._processes: dict[str, _Process] = {}
+        self._processes: dict[str, Process] = {}
+        self._connections: dict[str, uapi.Connection] = {}
+        """For peers, which change all the time; kept as long as the process lives."""
         self._memory: dict[str, bytes] = {}
 
     # Devices.
@@ -101,7 +77,7 @@ class Userspace:
         self._replace_process(name, process)
         buffers.lengthen(name)
 
-    def _start(self, name: str) -> _Process:
+    def _start(self, name: str) -> Process:
         try:
             child = subprocess.Popen(  # noqa: S603  # no shell; the name is checked by `decide`
                 [self._program, "--foreground", name],
@@ -116,7 +92,7 @@ class Userspace:
             raise errors.Unusable(f"{PROGRAM} cannot be run: {error.strerror}") from error
         child.returncode = 0  # it is to outlive us: nobody need be warned that it still runs
         try:
-            return _Process(child.pid)
+            return Process(child.pid)
         except OSError as error:
             os.kill(child.pid, signal.SIGKILL)
             raise errors.Unusable(f"{PROGRAM} cannot be watched: {error.strerror}") from error
@@ -130,6 +106,7 @@ class Userspace:
         if name not in self._processes:
             self._adopt(name)
         self._memory.pop(name, None)
+        self._disconnect(name)
         process = self._processes.pop(name, None)
         if process is None:
             return False
@@ -208,7 +185,8 @@ class Userspace:
             uapi.request(path, uapi.encode_peers(some))
 
         pieces = list(uapi.chunks(changes))
-        answers = uapi.in_turn(path, map(uapi.encode_peers, pieces))
+        connection = self._connections.setdefault(name, uapi.Connection(path))
+        answers = uapi.in_turn(connection, map(uapi.encode_peers, pieces))
         try:
             return tuple(
                 problem
@@ -256,6 +234,7 @@ class Userspace:
         """Return the devices whose process ended by itself, each once."""
         gone = tuple(name for name, process in self._processes.items() if process.ended())
         for name in gone:
+            self._disconnect(name)
             self._processes.pop(name).close()
         return gone
 
@@ -265,29 +244,28 @@ class Userspace:
 
     def close(self) -> None:
         """Forget all; the processes go on."""
+        for name in list(self._connections):
+            self._disconnect(name)
         while self._processes:
             self._processes.popitem()[1].close()
         self._memory.clear()
 
     def _adopt(self, name: str) -> None:
         """Watch the process of a device that is already there, whoever started it."""
-        for pid in _pids(name):
-            try:
-                process = _Process(pid)
-            except OSError:  # it has just ended, or we may not open any more files
-                continue
-            if pid in _pids(name):  # still the same one, now that its number cannot be reused
-                self._replace_process(name, process)
-                self._widen(name)
-                buffers.lengthen(name)
-                return
-            process.close()
+        if (process := processes.running(name)) is not None:
+            self._replace_process(name, process)
+            self._widen(name)
+            buffers.lengthen(name)
 
-    def _replace_process(self, name: str, process: _Process) -> None:
+    def _replace_process(self, name: str, process: Process) -> None:
         if (old := self._processes.pop(name, None)) is not None:
             old.ended(STOP_TIMEOUT_S)  # its socket is gone before it is: else it stays a zombie
             old.close()
         self._processes[name] = process
+
+    def _disconnect(self, name: str) -> None:
+        if (connection := self._connections.pop(name, None)) is not None:
+            connection.close()
 
     def _widen(self, name: str) -> None:
         """Make room in its sockets, which are others when it has bound another port."""
@@ -304,45 +282,9 @@ class Userspace:
         return self._directory / f"{name}.sock"
 
 
-def runs(name: str) -> bool:
-    """Say whether a userspace WireGuard of this host has an interface of this name."""
-    return bool(_pids(name))
-
-
 def _silent(name: str) -> errors.Unusable:
     return errors.Unusable(f"{PROGRAM} does not answer for {name!r}")
 
 
 def _strange(name: str) -> errors.Unusable:
     return errors.Unusable(f"the device of {name!r} is not understood")
-
-
-def _pids(name: str) -> list[int]:
-    """Return the processes of this network namespace that are a userspace WireGuard of `name`.
-
-    The socket's own credentials would name the process that listened first, which has ended when
-    wireguard-go made itself a daemon.
-    """
-    ours = _namespace(Path("/proc/self"))
-    return [
-        int(path.parent.name) for path in Path("/proc").glob("[0-9]*/comm") if _is(path, ours, name)
-    ]
-
-
-def _namespace(process: Path) -> int:
-    """Return a number that no other network namespace has.
-
-    Its own link in `ns` can be followed only by who has all the rights that the process has: a
-    unit may have fewer than the shell in which somebody started wig first.
-    """
-    return (process / "net/dev").stat().st_ino
-
-
-def _is(comm: Path, namespace: int, name: str) -> bool:
-    try:
-        if comm.read_text().strip() not in PROGRAMS:
-            return False
-        arguments = comm.with_name("cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-        return arguments[-1] == name.encode() and _namespace(comm.parent) == namespace
-    except OSError:
-        return False
