@@ -77,6 +77,13 @@ class Counts:
         self.commit_s = Histogram()
         """For one group: to decide, and to be on disk."""
 
+    def committed(self, took_s: float, entries: int, *, done: int, failed: int) -> None:
+        """Count one group."""
+        self.commit_s.observe(took_s)
+        self.entries += entries
+        self.results["done"] += done
+        self.results["failed"] += failed
+
 
 class Commands:
     """Takes commands, and answers them when they are done for good."""
@@ -175,18 +182,16 @@ class Commands:
             self._committing = False
             if not known:  # stopped, or a defect
                 self._refuse(group, "lost")
-        counts = self.counts
-        counts.commit_s.observe(now() - begin)
-        counts.entries += max(0, head.position.seq - self._publisher.head)
-        failed = sum(outcome.reply.startswith(_ERROR) for outcome in outcomes)
-        counts.results["failed"] += failed
-        counts.results["done"] += len(outcomes) - failed
+        took_s = now() - begin
+        entries = max(0, head.position.seq - self._publisher.head)
         self._publisher.committed(head, records)
         self.answers.add(
             (outcome.head, waiting.reply, outcome.reply)
             for waiting, outcome in zip(group, outcomes, strict=True)
         )
         self.answers.release(self._publisher.accepted)
+        failed = sum(outcome.reply.startswith(_ERROR) for outcome in outcomes)
+        self.counts.committed(took_s, entries, done=len(outcomes) - failed, failed=failed)
 
     async def _committed(self, requests: list[Request]) -> tuple[list[Outcome], list[Record], Head]:
         begin = time.monotonic()

@@ -93,6 +93,13 @@ class Client(nats.aio.client.Client):
         except Exception as error:  # noqa: BLE001  # here it would end the reading
             await self._error_cb(error)
 
+    async def _process_pong(self) -> None:
+        """Take a PONG whose caller has given up: nats-py would fail, and read no more."""
+        if self._pongs and self._pongs[0].done():
+            self._pongs.pop(0)
+        else:
+            await super()._process_pong()
+
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
         """Return the headers; nats-py's own looks at each character of each name (10 µs)."""

@@ -7,6 +7,7 @@ import pytest
 
 from bridge import connection
 from bridge.options import Options
+from tests.buses import cancel, connected
 from wig import errors
 
 
@@ -91,3 +92,17 @@ async def test_new_server_is_accepted():
     """The version check lets newer servers through."""
     async with fake_server(b"3.0.0", login=True) as port:
         await open_to(port)
+
+
+async def test_who_gives_up_does_not_take_the_connection_along(server):
+    """The server answers a caller that was cancelled meanwhile."""
+    async with connected(server) as bus:
+        client = bus._client
+        subscribing = asyncio.create_task(bus.subscribe("news", print))
+        while not client._pongs:  # noqa: ASYNC110  # a longer look would miss it
+            await asyncio.sleep(0)
+        await cancel(subscribing)
+
+        await bus.subscribe("other news", print)
+
+        assert not client._reading_task.done()
