@@ -132,11 +132,6 @@ class Connection:
         assert self._pipe is not None
         self._pipe.send(frames)
 
-    def flush(self) -> None:
-        """Write what was sent now, and not at the end of this turn of the event loop."""
-        if self._pipe is not None:
-            self._pipe.flush()
-
     async def room(self) -> None:
         """Wait until most of what was sent has left this process; for senders in bulk."""
         if self._pipe is not None:

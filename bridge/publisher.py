@@ -110,7 +110,6 @@ class Publisher:
         outbox = self._outbox
         if outbox is not None and self._next_in(outbox, records):
             outbox.send(records)
-            self._bus.flush()  # the server stores them while the rest is done here
             return
         if records and self.backlog <= FRESH_ENTRIES_MAX:
             self._fresh.append(records)
