@@ -10,6 +10,8 @@ from bridge.options import Options
 from tests.buses import cancel, connected
 from wig import errors
 
+QUESTION_S_MAX = 10.0
+
 
 async def test_first_connect_is_bounded():
     """A server that is not there is an error at once, which says where to look."""
@@ -99,8 +101,9 @@ async def test_who_gives_up_does_not_take_the_connection_along(server):
     async with connected(server) as bus:
         client = bus._client
         subscribing = asyncio.create_task(bus.subscribe("news", print))
-        while not client._pongs:  # noqa: ASYNC110  # a longer look would miss it
-            await asyncio.sleep(0)
+        async with asyncio.timeout(QUESTION_S_MAX):
+            while not client._pongs:  # noqa: ASYNC110  # a longer look would miss it
+                await asyncio.sleep(0)
         await cancel(subscribing)
 
         await bus.subscribe("other news", print)

@@ -33,7 +33,8 @@ class WgQuick:
         self.host.run("wg-quick", "up", str(self._path))
         # A client of today has these buffers: newer wireguard-go asks for them.
         found = self.host.run("pgrep", "-x", "wireguard-go", check=False).stdout.split()
-        self.host.run(sys.executable, "-c", _WIDEN, *found)
+        if found:
+            self.host.run(sys.executable, "-c", _WIDEN, *found)
 
     def fetch(self, url: str, timeout_s: float = 5.0) -> str | None:
         """Return the page, or None if it did not come in time."""

@@ -31,7 +31,7 @@ def test_packets_wait_for_a_process_that_gets_no_time(gateway, tunnel, server):
 
 
 def test_every_socket_and_interface_has_room(gateway):
-    """Also of a device made by hand, and after a change of the port, and beside another device."""
+    """Also of a device made by hand, with another port, beside another device, and up again."""
     host = gateway.host
     host.run("wireguard-go", "wg0")
     host.run("ip", "link", "set", "wg0", "up")
@@ -49,3 +49,7 @@ def test_every_socket_and_interface_has_room(gateway):
     assert adopted == [twice] * 2, "of IPv4 and of IPv6"
     assert memory(host, "rb") == [twice] * 4
     assert memory(host, "tb") == [twice] * 4
+
+    host.run("ip", "link", "set", "wg0", "down")
+    assert gateway.audit() > 0
+    assert memory(host, "rb") == [twice] * 4

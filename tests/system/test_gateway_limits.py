@@ -24,7 +24,7 @@ SETTLED = 3 * PACKETS_PER_S
 """What the kernel lets pass at once has long passed when packets have these numbers."""
 TOLERANCE = 0.1
 TCP_RATE = 2_000_000
-"""So low that a busy machine still carries it, and three times as much beside it."""
+"""So low that a busy machine still carries it, and far more beside it."""
 TCP_TOLERANCE = 0.15
 TCP_SETTLED_S = 2.5
 TCP_S = 6.0

@@ -28,7 +28,7 @@ def device(tmp_path):
 
     def serve():
         while pieces := scripts.get():
-            with listener.accept()[0] as connection:
+            with listener.accept()[0] as connection, suppress(BrokenPipeError):
                 while pieces:
                     asked.append(connection.recv(1 << 16))
                     for piece in pieces:
@@ -44,7 +44,9 @@ def device(tmp_path):
         served = threads.submit(serve)
         yield answer
         scripts.put(())
-        served.result()
+        listener.shutdown(socket.SHUT_RDWR)  # a test that failed may have left it waiting
+        with suppress(OSError):
+            served.result()
     listener.close()
 
 
@@ -110,6 +112,35 @@ def test_a_connection_that_was_closed_is_made_anew(device, last):
         assert connection.answer() == b""
 
     assert device.asked == [b"set=1\n\n", b"set=2\n\n", b"set=3\n\n"]
+
+
+def test_a_request_that_a_closing_device_read_is_sent_again(device):
+    """Its process ended meanwhile, say, and another has taken its place."""
+    device.later.append((b"",))
+    with closing(uapi.Connection(device(b"errno=0\n\n"))) as connection:
+        connection.send(b"set=1\n\n")
+        connection.answer()
+        device(b"fwmark=2\nerrno=0\n\n")
+        connection.send(b"set=2\n\n")
+        assert connection.answer() == b"fwmark=2\n"
+
+    assert device.asked == [b"set=1\n\n", b"set=2\n\n", b"set=2\n\n"]
+
+
+def test_an_answer_that_nobody_took_is_not_taken_for_another(device):
+    """A request could not be made while the device worked on the one before."""
+
+    def texts():
+        yield b"get=1\n\n"
+        raise MemoryError
+
+    with closing(uapi.Connection(device(b"fwmark=1\nerrno=0\n\n"))) as connection:
+        with pytest.raises(MemoryError):
+            next(uapi.in_turn(connection, texts()))
+        device(b"fwmark=3\nerrno=0\n\n")
+        connection.send(b"get=2\n\n")
+
+        assert connection.answer() == b"fwmark=3\n"
 
 
 def test_an_answer_that_breaks_off_is_an_error(device):

@@ -73,7 +73,7 @@ class Connection:
                     raise
             self._send_on_another()
             return self._receive()
-        except (Refused, OSError):
+        except BaseException:
             self.close()
             raise
 
@@ -119,7 +119,11 @@ def in_turn(connection: Connection, texts: Iterable[bytes]) -> Iterator[Refused 
     while text is not None:
         refused = None
         connection.send(text)
-        text = next(later, None)
+        try:
+            text = next(later, None)
+        except BaseException:
+            connection.close()  # or this answer would be taken for the next one's
+            raise
         try:
             connection.answer()
         except Refused as error:

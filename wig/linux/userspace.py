@@ -124,7 +124,6 @@ class Userspace:
             if time.monotonic() > deadline:
                 return  # the port that it has is taken; setting one will say so
             time.sleep(_STEP_S)
-        self._widen(name)
 
     def read(self, name: str) -> Device | None:
         """Return the device; one that an earlier wig left is watched from now on."""
@@ -268,7 +267,7 @@ class Userspace:
             connection.close()
 
     def _widen(self, name: str) -> None:
-        """Make room in its sockets, which are others when it has bound another port."""
+        """Make room in its sockets: it gets others with each port that is set."""
         if (process := self._processes.get(name)) is not None:
             buffers.widen(process.pid, process.fd)
 
